@@ -1,0 +1,125 @@
+# chatopsd: one Makefile for GNU make and bmake.  What a packager changes is
+# in config.mk.
+
+include config.mk
+
+# libbsd's overlay makes <string.h> and friends look like OpenBSD's; the
+# constructor is what setproctitle(3) needs.
+BSD_CFLAGS !=	${PKG_CONFIG} --cflags libbsd-overlay 2>/dev/null || echo "-DNO_LIBBSD"
+BSD_LIBS !=	${PKG_CONFIG} --libs libbsd-overlay libbsd-ctor 2>/dev/null || echo "-lbsd"
+
+ALL_CPPFLAGS =	-D_GNU_SOURCE -I. -Icommon ${BSD_CFLAGS} \
+		-DCHATOPS_SYSCONFDIR='"${SYSCONFDIR}"' \
+		-DCHATOPS_SBINDIR='"${SBINDIR}"' \
+		-DCHATOPS_LIBEXECDIR='"${LIBEXECDIR}"' ${CPPFLAGS}
+ALL_CFLAGS =	-std=gnu11 ${OPT} ${CWARN} ${CHARDEN} ${SAN} ${CFLAGS}
+ALL_LDFLAGS =	${LDHARDEN} ${SAN} ${LDFLAGS}
+
+# Libraries per program: nobody links what its role has no use for.
+LIBS_COMMON =	-levent -ljansson -lsodium -lpcre2-8 -lseccomp ${BSD_LIBS}
+LIBS_CHATOPSD =	${LIBS_COMMON} -lcurl -lwslay
+LIBS_EXECUTOR =	${LIBS_COMMON} -lsqlite3
+LIBS_AUDITD =	${LIBS_COMMON}
+LIBS_CTL =	${LIBS_COMMON} -lsqlite3 -lcrypto
+
+# One source a line, in order.  A program is its main file and an archive of
+# the rest, so that a test can link the rest.
+COMMON_SRCS = \
+	common/buf.c \
+	common/imsg.c \
+	common/log.c \
+	common/monotime.c \
+	common/msg.c \
+	common/sys.c
+
+CHATOPSD_SRCS = \
+	chatopsd/parent.c
+
+CTL_SRCS = \
+	chatopsd/ctl.c
+
+EXECUTOR_SRCS = \
+	executor/command.c
+
+AUDITD_SRCS = \
+	auditd/chain.c
+
+MAIN_SRCS = \
+	auditd/auditd.c \
+	chatopsd/chatopsctl.c \
+	chatopsd/chatopsd.c \
+	executor/executor.c
+
+SRCS =		${COMMON_SRCS} ${CHATOPSD_SRCS} ${CTL_SRCS} ${EXECUTOR_SRCS} \
+		${AUDITD_SRCS} ${MAIN_SRCS}
+
+PROGS =		chatopsd/chatopsd chatopsd/chatopsctl \
+		executor/chatops-executor auditd/chatops-auditd
+ARCHIVES =	chatopsd/libchatopsd.a chatopsd/libctl.a \
+		executor/libexecutor.a auditd/libauditd.a common/libcommon.a
+
+all: ${PROGS}
+
+.SUFFIXES:
+.SUFFIXES: .c .o
+
+.c.o:
+	${CC} ${ALL_CPPFLAGS} ${ALL_CFLAGS} -MMD -c -o $@ $<
+
+-include ${SRCS:.c=.d}
+
+# Programs of one build know each other by a digest of all sources.
+common/build_id.o: common/build_id.c ${SRCS}
+	${CC} ${ALL_CPPFLAGS} ${ALL_CFLAGS} \
+	    -DBUILD_ID="\"`cat ${SRCS} common/*.h | sha256sum | cut -c1-64`\"" \
+	    -c -o $@ common/build_id.c
+
+common/libcommon.a: ${COMMON_SRCS:.c=.o} common/build_id.o
+	rm -f $@
+	${AR} -rcs $@ ${COMMON_SRCS:.c=.o} common/build_id.o
+
+chatopsd/libchatopsd.a: ${CHATOPSD_SRCS:.c=.o}
+	rm -f $@
+	${AR} -rcs $@ ${CHATOPSD_SRCS:.c=.o}
+
+chatopsd/libctl.a: ${CTL_SRCS:.c=.o}
+	rm -f $@
+	${AR} -rcs $@ ${CTL_SRCS:.c=.o}
+
+executor/libexecutor.a: ${EXECUTOR_SRCS:.c=.o}
+	rm -f $@
+	${AR} -rcs $@ ${EXECUTOR_SRCS:.c=.o}
+
+auditd/libauditd.a: ${AUDITD_SRCS:.c=.o}
+	rm -f $@
+	${AR} -rcs $@ ${AUDITD_SRCS:.c=.o}
+
+chatopsd/chatopsd: chatopsd/chatopsd.o chatopsd/libchatopsd.a common/libcommon.a
+	${CC} ${ALL_LDFLAGS} -o $@ chatopsd/chatopsd.o chatopsd/libchatopsd.a \
+	    common/libcommon.a ${LIBS_CHATOPSD}
+
+chatopsd/chatopsctl: chatopsd/chatopsctl.o chatopsd/libctl.a common/libcommon.a
+	${CC} ${ALL_LDFLAGS} -o $@ chatopsd/chatopsctl.o chatopsd/libctl.a \
+	    common/libcommon.a ${LIBS_CTL}
+
+executor/chatops-executor: executor/executor.o executor/libexecutor.a common/libcommon.a
+	${CC} ${ALL_LDFLAGS} -o $@ executor/executor.o executor/libexecutor.a \
+	    common/libcommon.a ${LIBS_EXECUTOR}
+
+auditd/chatops-auditd: auditd/auditd.o auditd/libauditd.a common/libcommon.a
+	${CC} ${ALL_LDFLAGS} -o $@ auditd/auditd.o auditd/libauditd.a \
+	    common/libcommon.a ${LIBS_AUDITD}
+
+archives: ${ARCHIVES}
+
+# The tests alone, on what is installed; "make check" installs first.
+regress: all archives
+	cd regress && ${MAKE} regress
+
+clean:
+	rm -f ${PROGS} ${ARCHIVES} common/build_id.o common/build_id.d
+	rm -f ${SRCS:.c=.o} ${SRCS:.c=.d}
+	rm -rf .asan
+	cd regress && ${MAKE} clean
+
+.PHONY: all archives regress clean

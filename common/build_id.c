@@ -1,0 +1,3 @@
+#include "proc.h"
+
+const char build_id[] = BUILD_ID;

@@ -1,0 +1,62 @@
+/*
+ * Text from strangers: checking it, making it harmless, cutting it.
+ */
+#ifndef CHATOPS_TEXT_H
+#define CHATOPS_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "msg.h"
+
+/* Length of the valid UTF-8 prefix. */
+size_t	 utf8_valid(const char *, size_t);
+/* Code points of valid UTF-8. */
+size_t	 utf8_runes(const char *, size_t);
+/* Bytes of the first n code points. */
+size_t	 utf8_cut(const char *, size_t, size_t n);
+/* ^[a-z0-9]{26}$ */
+int	 text_is_id(const char *);
+
+/*
+ * Refuse a command that holds what a reader cannot see: controls, line
+ * ends, bidirectional overrides, zero-width characters, invalid UTF-8.
+ * 0, or -1 with the character named in why ("U+202E RIGHT-TO-LEFT OVERRIDE
+ * at character 12").
+ */
+int	 text_check_command(const char *, size_t, char *why, size_t whylen);
+/* Split at blanks; quotes group, a backslash escapes.  0, or -1 and why. */
+int	 text_split(const char *, size_t, struct words *, char *why,
+	    size_t whylen);
+
+/*
+ * A script's output, as it comes in pieces: invalid UTF-8 becomes U+FFFD,
+ * escape sequences (CSI, OSC, DCS, single) and control characters other
+ * than tab and newline go, CR LF and CR become LF, secrets become "***"
+ * also across the border of two pieces.  out grows up to its max; what does
+ * not fit is counted in dropped.
+ */
+struct cleaner;
+struct cleaner	*cleaner_new(const struct words *secrets);
+void		 cleaner_free(struct cleaner *);
+void		 cleaner_feed(struct cleaner *, const void *, size_t,
+		    struct buf *out, uint64_t *dropped);
+void		 cleaner_finish(struct cleaner *, struct buf *out,
+		    uint64_t *dropped);
+
+/*
+ * Append text as a fenced block whose fence no line of it can end.  At most
+ * max_runes of the text; cut text ends in "\n... (truncated)".  Returns 1
+ * when it was cut.
+ */
+int	 text_fence(struct buf *, const char *, size_t, size_t max_runes);
+/* Append with the seed's five characters escaped and mentions disarmed. */
+void	 text_escape(struct buf *, const char *, size_t);
+/* Append as inline code, whatever backticks it holds. */
+void	 text_code(struct buf *, const char *, size_t);
+
+/* Append as the inside of a JSON string in the audit log's one spelling. */
+void	 text_json_string(struct buf *, const char *, size_t);
+
+#endif
