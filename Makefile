@@ -30,7 +30,8 @@ COMMON_SRCS = \
 	common/log.c \
 	common/monotime.c \
 	common/msg.c \
-	common/sys.c
+	common/sys.c \
+	common/utf8.c
 
 CHATOPSD_SRCS = \
 	chatopsd/parent.c
