@@ -30,6 +30,7 @@ COMMON_SRCS = \
 	common/log.c \
 	common/monotime.c \
 	common/msg.c \
+	common/msg_fields.c \
 	common/sys.c \
 	common/utf8.c
 

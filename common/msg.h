@@ -26,7 +26,11 @@ const char	*role_name(enum role);
 /* The role of that name, or -1. */
 int		 role_parse(const char *);
 
-/* A channel is set up first, then runs; a control connection greets. */
+/*
+ * A channel is set up first, then runs.  PHASE_SETUP of a channel between
+ * parent and child is HELLO to READY; that of a control connection is
+ * CTL_HELLO; channels between children have none and start in PHASE_RUN.
+ */
 enum msg_phase {
 	PHASE_SETUP = 1,
 	PHASE_RUN = 2
@@ -147,6 +151,8 @@ enum file_kind {
 	FILE_COUNT
 };
 const char	*file_kind_name(enum file_kind);
+/* May a process of this role be given such a file? */
+int		 file_kind_is_for(enum file_kind, enum role);
 
 struct msg_file {
 	uint8_t		 kind;
@@ -460,7 +466,7 @@ struct msg_ctl_row {
 };
 
 struct msg_ctl_end {
-	uint8_t		 exit;			/* sysexits-free: 0, 1 or 2 */
+	uint8_t		 exit;			/* for chatopsctl: 0, 1 or 2 */
 	char		 error[ERROR_SIZE];
 };
 
@@ -483,19 +489,26 @@ enum msg_fd {
 	MSG_FD_MUST
 };
 
+/* One bit for each pair of sender and receiver. */
+#define MSG_WAY(from, to)	(1ULL << ((from) * ROLE_COUNT + (to)))
+
 struct msg_rule {
 	enum msg_type	 type;
 	const char	*name;
-	uint32_t	 from;		/* bits of roles */
-	uint32_t	 to;
+	uint64_t	 ways;		/* MSG_WAY() of all that may */
 	uint8_t		 phases;	/* bits of enum msg_phase */
-	uint8_t		 once;		/* per channel and direction */
+	uint8_t		 once;		/* its number among such, from 1, or 0;
+					   per channel and direction */
 	uint8_t		 fd;		/* enum msg_fd */
 	uint8_t		 answer;	/* must carry an id that was asked */
 };
 
 /* The rule of a type, NULL if there is no such type. */
 const struct msg_rule	*msg_rule(enum msg_type);
+/* Is there any message that one of the two may send the other? */
+int	 msg_is_channel(enum role, enum role);
+/* Fewest and most bytes of a payload, from the fields of the type. */
+void	 msg_limits(enum msg_type, size_t *min, size_t *max);
 /*
  * May a message of this type and length go this way now?  0, or -1 with the
  * reason in why.  *seen collects the once-bits of the channel.
