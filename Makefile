@@ -26,12 +26,15 @@ LIBS_CTL =	${LIBS_COMMON} -lsqlite3 -lcrypto
 # the rest, so that a test can link the rest.
 COMMON_SRCS = \
 	common/buf.c \
+	common/cleaner.c \
 	common/imsg.c \
 	common/log.c \
+	common/markdown.c \
 	common/monotime.c \
 	common/msg.c \
 	common/msg_fields.c \
 	common/sys.c \
+	common/text_command.c \
 	common/utf8.c
 
 CHATOPSD_SRCS = \
