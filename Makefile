@@ -33,6 +33,7 @@ COMMON_SRCS = \
 	common/monotime.c \
 	common/msg.c \
 	common/msg_fields.c \
+	common/proc.c \
 	common/sys.c \
 	common/text_command.c \
 	common/utf8.c

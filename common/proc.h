@@ -29,17 +29,21 @@ struct proc {
  * needed (bits of enum file_kind) says is missing.
  */
 void	 proc_setup(struct proc *, enum role, uint32_t needed);
-/* READY; from here on every channel is in PHASE_RUN. */
+/*
+ * READY; from here on every channel is in PHASE_RUN.  Call it confined,
+ * before the event loop: nothing was read from the siblings until then.
+ */
 void	 proc_ready(struct proc *, const struct msg_ready *);
 /* The descriptor, which the caller now owns; -1 when there is none. */
 int	 proc_take_file(struct proc *, enum file_kind);
 
 /*
- * Channels on an event loop: reads until the socket is empty, calls handler
- * for each message, flushes what was composed, watches for writability only
- * while something is queued.  A peer that closes or breaks the rules ends
- * the process (fatalx names peer and cause), except ROLE_CTL, for which
- * closed is called.
+ * Channels on an event loop: reads what is there, calls handler for each
+ * message (which then owns its descriptor), flushes what was composed,
+ * watches for writability only while something is queued.  A peer that
+ * closes or breaks the rules ends the process (fatalx names peer and cause),
+ * except ROLE_CTL, for which closed is called, once.  chan_free() may be
+ * called from both callbacks; the imsgbuf stays the caller's.
  */
 struct event_base;
 struct chan;
@@ -56,6 +60,11 @@ void		 chan_free(struct chan *);
  */
 int		 chan_send(struct chan *, enum msg_type, uint32_t id, int fd,
 		    const void *payload);
+/*
+ * An orderly stop has begun: this sibling may close its end from now on.
+ * Then closed is called (if there is one) and what is sent later is dropped.
+ */
+void		 chan_may_close(struct chan *);
 /* Bytes waiting to be sent. */
 size_t		 chan_queued(const struct chan *);
 struct imsgbuf	*chan_imsgbuf(struct chan *);
