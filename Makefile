@@ -34,6 +34,7 @@ COMMON_SRCS = \
 	common/msg.c \
 	common/msg_fields.c \
 	common/proc.c \
+	common/safepath.c \
 	common/sys.c \
 	common/text_command.c \
 	common/utf8.c

@@ -110,9 +110,21 @@ sys_fstat(int fd, struct stat *st)
 }
 
 int
+sys_fstatvfs(int fd, struct statvfs *st)
+{
+	return fstatvfs(fd, st);
+}
+
+int
 sys_fstatat(int dir, const char *path, struct stat *st, int flags)
 {
 	return fstatat(dir, path, st, flags);
+}
+
+ssize_t
+sys_readlinkat(int dir, const char *path, char *buf, size_t len)
+{
+	return readlinkat(dir, path, buf, len);
 }
 
 int
@@ -143,6 +155,18 @@ int
 sys_fchown(int fd, uid_t uid, gid_t gid)
 {
 	return fchown(fd, uid, gid);
+}
+
+int
+sys_fchmodat(int dir, const char *path, mode_t mode)
+{
+	return fchmodat(dir, path, mode, 0);
+}
+
+int
+sys_fchownat(int dir, const char *path, uid_t uid, gid_t gid)
+{
+	return fchownat(dir, path, uid, gid, AT_SYMLINK_NOFOLLOW);
 }
 
 int

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 
 #include <signal.h>
@@ -31,12 +32,16 @@ int	 sys_fdatasync(int);
 int	 sys_ftruncate(int, off_t);
 int	 sys_fallocate(int, off_t, off_t);
 int	 sys_fstat(int, struct stat *);
+int	 sys_fstatvfs(int, struct statvfs *);
 int	 sys_fstatat(int, const char *, struct stat *, int);
+ssize_t	 sys_readlinkat(int, const char *, char *, size_t);
 int	 sys_renameat(int, const char *, int, const char *);
 int	 sys_unlinkat(int, const char *, int);
 int	 sys_mkdirat(int, const char *, mode_t);
 int	 sys_fchmod(int, mode_t);
 int	 sys_fchown(int, uid_t, gid_t);
+int	 sys_fchmodat(int, const char *, mode_t);
+int	 sys_fchownat(int, const char *, uid_t, gid_t);	/* no last symlink */
 int	 sys_flock(int, int);
 int	 sys_fcntl(int, int, long);
 int	 sys_memfd_create(const char *, unsigned int);
