@@ -25,6 +25,10 @@ LIBS_CTL =	${LIBS_COMMON} -lsqlite3 -lcrypto
 # One source a line, in order.  A program is its main file and an archive of
 # the rest, so that a test can link the rest.
 COMMON_SRCS = \
+	common/audit_diagnose.c \
+	common/audit_form.c \
+	common/audit_json.c \
+	common/audit_line.c \
 	common/buf.c \
 	common/cleaner.c \
 	common/imsg.c \

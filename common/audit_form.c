@@ -1,0 +1,186 @@
+/* The fixed forms of a line's strings: digits, identifiers, time. */
+#include "compat.h"
+
+#include <string.h>
+
+#include "audit_line.h"
+
+static const char	 alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static int
+base64_digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '+')
+		return 62;
+	return c == '/' ? 63 : -1;
+}
+
+/*
+ * RFC 4648 section 4 with padding, exactly outlen bytes; bits that no byte
+ * takes must be zero (section 3.5), or one value had several spellings.
+ */
+int
+audit_base64_read(const char *s, size_t len, uint8_t *out, size_t outlen)
+{
+	size_t		 i, pad = (3 - outlen % 3) % 3, n = 0;
+	uint32_t	 acc = 0;
+	int		 bits = 0, d;
+
+	if (len != (outlen + 2) / 3 * 4)
+		return -1;
+	for (i = 0; i < len - pad; i++) {
+		if ((d = base64_digit(s[i])) == -1)
+			return -1;
+		acc = acc << 6 | (uint32_t)d;
+		if ((bits += 6) >= 8) {
+			bits -= 8;
+			out[n++] = (uint8_t)(acc >> bits);
+			acc &= (1U << bits) - 1;
+		}
+	}
+	for (; i < len; i++)
+		if (s[i] != '=')
+			return -1;
+	return acc == 0 && n == outlen ? 0 : -1;
+}
+
+/* Writes the NUL too. */
+void
+audit_base64_write(const uint8_t *p, size_t len, char *out)
+{
+	uint32_t	 v;
+	size_t		 i, n, k;
+
+	for (i = 0; i < len; i += 3) {
+		n = len - i < 3 ? len - i : 3;
+		v = (uint32_t)p[i] << 16;
+		if (n > 1)
+			v |= (uint32_t)p[i + 1] << 8;
+		if (n > 2)
+			v |= p[i + 2];
+		for (k = 0; k < 4; k++)
+			*out++ = k <= n ?
+			    alphabet[v >> (18 - 6 * k) & 0x3f] : '=';
+	}
+	*out = '\0';
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Lower case only. */
+int
+audit_hex_read(const char *s, size_t len, uint8_t *out, size_t outlen)
+{
+	size_t	 i;
+	int	 hi, lo;
+
+	if (len != 2 * outlen)
+		return -1;
+	for (i = 0; i < outlen; i++) {
+		hi = hex_digit(s[2 * i]);
+		lo = hex_digit(s[2 * i + 1]);
+		if (hi == -1 || lo == -1)
+			return -1;
+		out[i] = (uint8_t)(hi << 4 | lo);
+	}
+	return 0;
+}
+
+void
+audit_hex_write(const uint8_t *p, size_t len, char *out)
+{
+	static const char	 digits[] = "0123456789abcdef";
+	size_t			 i;
+
+	for (i = 0; i < len; i++) {
+		*out++ = digits[p[i] >> 4];
+		*out++ = digits[p[i] & 0xf];
+	}
+	*out = '\0';
+}
+
+/* RFC 9562 version 4 in lower case. */
+int
+audit_is_uuid(const char *s, size_t len)
+{
+	size_t	 i;
+
+	if (len != UUID_SIZE - 1)
+		return 0;
+	for (i = 0; i < len; i++) {
+		if (i == 8 || i == 13 || i == 18 || i == 23) {
+			if (s[i] != '-')
+				return 0;
+		} else if (hex_digit(s[i]) == -1)
+			return 0;
+	}
+	return s[14] == '4' && strchr("89ab", s[19]) != NULL;
+}
+
+/* len digits at s as a number. */
+static int
+digits(const char *s, size_t len)
+{
+	int	 v = 0;
+
+	while (len-- > 0)
+		v = v * 10 + (*s++ - '0');
+	return v;
+}
+
+/* RFC 3339 in UTC with milliseconds, and a day that exists. */
+int
+audit_is_timestamp(const char *s, size_t len)
+{
+	static const char	 form[] = "0000-00-00T00:00:00.000Z";
+	static const int	 days[] = { 31, 28, 31, 30, 31, 30, 31, 31,
+				    30, 31, 30, 31 };
+	size_t			 i;
+	int			 y, m, leap;
+
+	if (len != sizeof(form) - 1)
+		return 0;
+	for (i = 0; i < len; i++)
+		if (form[i] == '0' ? s[i] < '0' || s[i] > '9' :
+		    s[i] != form[i])
+			return 0;
+	y = digits(s, 4);
+	m = digits(s + 5, 2);
+	if (m < 1 || m > 12)
+		return 0;
+	leap = m == 2 && (y % 4 == 0 && (y % 100 != 0 || y % 400 == 0));
+	return digits(s + 8, 2) >= 1 &&
+	    digits(s + 8, 2) <= days[m - 1] + leap && digits(s + 11, 2) < 24 &&
+	    digits(s + 14, 2) < 60 && digits(s + 17, 2) < 60;
+}
+
+/*
+ * An origin is also a key name of C2SP signed-note: no blanks, no plus.  We
+ * narrow it to visible ASCII without what JSON would escape.
+ */
+int
+audit_is_origin(const char *s, size_t len)
+{
+	size_t	 i;
+
+	if (len == 0 || len >= AUDIT_ORIGIN_SIZE)
+		return 0;
+	for (i = 0; i < len; i++)
+		if (s[i] <= ' ' || s[i] >= 0x7f || s[i] == '+' ||
+		    s[i] == '"' || s[i] == '\\')
+			return 0;
+	return 1;
+}
