@@ -31,6 +31,10 @@ COMMON_SRCS = \
 	common/audit_line.c \
 	common/buf.c \
 	common/cleaner.c \
+	common/confine_landlock.c \
+	common/confine_linux.c \
+	common/confine_seccomp.c \
+	common/confine_table.c \
 	common/imsg.c \
 	common/log.c \
 	common/markdown.c \
