@@ -31,11 +31,17 @@ COMMON_SRCS = \
 	common/audit_line.c \
 	common/buf.c \
 	common/cleaner.c \
+	common/conf.c \
+	common/conf_file.c \
+	common/conf_url.c \
 	common/confine_landlock.c \
 	common/confine_linux.c \
 	common/confine_seccomp.c \
 	common/confine_table.c \
 	common/imsg.c \
+	common/json.c \
+	common/json_in.c \
+	common/json_locate.c \
 	common/log.c \
 	common/markdown.c \
 	common/monotime.c \

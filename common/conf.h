@@ -63,7 +63,8 @@ struct conf {
 
 /*
  * Parse and check.  dir is the folder of the file: relative paths start
- * there.  0, or -1 with *e.
+ * there.  token and tokenFile may both be absent, for a child's copy has
+ * neither.  0, or -1 with *e.
  */
 int	 conf_parse(struct conf *, const struct json_file *, const char *dir,
 	    struct json_error *);
