@@ -60,7 +60,14 @@ CTL_SRCS = \
 	chatopsd/ctl.c
 
 EXECUTOR_SRCS = \
-	executor/command.c
+	executor/command.c \
+	executor/db.c \
+	executor/db_job.c \
+	executor/db_seen.c \
+	executor/db_sql.c \
+	executor/db_user.c \
+	executor/policy.c \
+	executor/rate.c
 
 AUDITD_SRCS = \
 	auditd/chain.c
