@@ -196,7 +196,7 @@ static const struct want_type want[] = {
     { F(msg_ctl_end, exit, 'n', 0, 2), F(msg_ctl_end, error, 's', 0, 0) } },
 };
 
-static size_t
+static inline size_t
 field_count(const struct want_type *t)
 {
 	size_t	 n = 0;
