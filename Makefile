@@ -30,6 +30,7 @@ COMMON_SRCS = \
 	common/audit_json.c \
 	common/audit_line.c \
 	common/buf.c \
+	common/check.c \
 	common/cleaner.c \
 	common/conf.c \
 	common/conf_file.c \
@@ -54,7 +55,13 @@ COMMON_SRCS = \
 	common/utf8.c
 
 CHATOPSD_SRCS = \
-	chatopsd/parent.c
+	chatopsd/parent.c \
+	chatopsd/parent_files.c \
+	chatopsd/parent_lock.c \
+	chatopsd/parent_log.c \
+	chatopsd/parent_proc.c \
+	chatopsd/parent_spawn.c \
+	chatopsd/parent_users.c
 
 CTL_SRCS = \
 	chatopsd/ctl.c

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "compat.h"
+#include "confine.h"
 #include "log.h"
 #include "parent.h"
 
@@ -115,23 +116,6 @@ parent_die(struct parent *p)
 
 /* Start, one child at a time. */
 
-uint32_t
-parent_required(enum role role, int is_root)
-{
-	uint32_t	 bits = CONFINED_ALL;
-
-	if (!is_root)
-		bits &= ~CONFINED_UID;
-	/*
-	 * A Landlock domain is inherited and forbids mount(2), which is what
-	 * the runner makes sandboxes with (landlock(7)).  Each script gets
-	 * a domain of its own.
-	 */
-	if (role == ROLE_RUNNER)
-		bits &= ~CONFINED_LANDLOCK;
-	return bits;
-}
-
 void
 parent_names(uint32_t bits, char *out, size_t size)
 {
@@ -233,7 +217,7 @@ got_ready(struct parent *p, enum role role, const struct msg_ready *ready)
 		parent_die(p);
 		return;
 	}
-	missing = parent_required(role, p->conf.is_root) & ~ready->reached;
+	missing = confine_required(role, p->conf.is_root) & ~ready->reached;
 	parent_names(missing, names, sizeof(names));
 	if (missing != 0 && !p->conf.allow_unconfined) {
 		log_warnx("%s could not be confined: without %s%s%s: use a "
@@ -274,16 +258,14 @@ reload_done(struct parent *p)
 		log_warnx("reload refused, generation %llu of the allowlist "
 		    "stays: %s", (unsigned long long)p->generation,
 		    p->reload_error);
-	if (p->by_executor) {
-		memset(&result, 0, sizeof(result));
-		result.generation = p->generation;
-		result.ok = ok;
-		(void)strlcpy(result.error, p->reload_error,
-		    sizeof(result.error));
-		p->world->send(p->arg, ROLE_EXECUTOR, MSG_RELOAD_RESULT,
-		    p->reload_id, -1, &result);
-	}
-	p->by_executor = 0;
+	/* After a signal nobody waits for it; the executor notes it. */
+	memset(&result, 0, sizeof(result));
+	result.generation = p->generation;
+	result.ok = ok;
+	(void)strlcpy(result.error, p->reload_error, sizeof(result.error));
+	p->world->send(p->arg, ROLE_EXECUTOR, MSG_RELOAD_RESULT,
+	    p->reload_id, -1, &result);
+	p->reload_id = 0;
 	p->world->notify(p->arg, PARENT_NOTE_READY);
 	if (p->again) {
 		p->again = 0;
@@ -362,7 +344,6 @@ got_reload(struct parent *p, uint32_t id, const struct msg_reload *reload)
 
 	if (p->state == PARENT_RUNNING && !p->reloading) {
 		log_info("reload asked for by %s", reload->by);
-		p->by_executor = 1;
 		p->reload_id = id;
 		reload_begin(p);
 		return;

@@ -48,7 +48,6 @@ enum parent_note {
 #define PARENT_STOP_MS		5000
 #define PARENT_DEATH_MS		2000
 
-/* What a child must have reached; see parent_required(). */
 struct parent_conf {
 	const char	*build;
 	int		 is_root;
@@ -101,8 +100,7 @@ struct parent {
 	uint64_t			 tried;		/* last one offered */
 	int				 reloading;
 	int				 again;		/* SIGHUP meanwhile */
-	int				 by_executor;	/* it waits for a result */
-	uint32_t			 reload_id;
+	uint32_t			 reload_id;	/* who asked; 0: a signal */
 	char				 reload_error[ERROR_SIZE];
 };
 
@@ -122,8 +120,6 @@ void	 parent_stop(struct parent *, const char *why);
 /* Something outside the children broke: everybody ends, status 1. */
 void	 parent_die(struct parent *);
 
-/* CONFINED_* bits without which a role does not run. */
-uint32_t parent_required(enum role, int is_root);
 /* Names of the bits, blank separated: "seccomp landlock". */
 void	 parent_names(uint32_t, char *, size_t);
 

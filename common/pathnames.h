@@ -8,6 +8,9 @@
 #define PATH_CHATOPSD		CHATOPS_SBINDIR "/chatopsd"
 #define PATH_DEVNULL		"/dev/null"
 #define PATH_RESOLV_CONF	"/etc/resolv.conf"
+#define PATH_CA_DEBIAN		"/etc/ssl/certs/ca-certificates.crt"
+#define PATH_CA_REDHAT		"/etc/pki/tls/certs/ca-bundle.crt"
+#define PATH_LOG		"/dev/log"
 #define PATH_HOSTS		"/etc/hosts"
 
 /* Names inside the configured folders. */
@@ -15,5 +18,8 @@
 #define NAME_AUDIT_LOG		"script-executions.log"
 #define NAME_CONTROL		"control.sock"
 #define NAME_LOCK		"chatopsd.lock"
+
+/* Members may use the control socket of a daemon that root started. */
+#define GROUP_CONTROL		"chatops"
 
 #endif

@@ -19,8 +19,8 @@
 /* Why not, where, and what helps. */
 struct safe_error {
 	int	 error;		/* errno where a call failed, else 0 */
-	char	 text[1024];	/* "/a/b: group or others may write it …" */
-	char	 remedy[1200];	/* "chmod go-w /a/b", or "" */
+	char	 text[2400];	/* "/a/b: group or others may write it …" */
+	char	 remedy[2400];	/* "chmod go-w /a/b", or "" */
 };
 
 /*
