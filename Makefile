@@ -25,11 +25,17 @@ LIBS_CTL =	${LIBS_COMMON} -lsqlite3 -lcrypto
 # One source a line, in order.  A program is its main file and an archive of
 # the rest, so that a test can link the rest.
 COMMON_SRCS = \
+	common/allowlist.c \
+	common/allowlist_script.c \
+	common/argument.c \
+	common/argument_value.c \
+	common/arguments.c \
 	common/audit_diagnose.c \
 	common/audit_form.c \
 	common/audit_json.c \
 	common/audit_line.c \
 	common/buf.c \
+	common/builtin.c \
 	common/check.c \
 	common/cleaner.c \
 	common/conf.c \

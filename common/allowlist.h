@@ -75,9 +75,15 @@ struct script {
 	size_t		 ndry_run;
 };
 
+struct allowlist_name {
+	const char	*name;
+	uint32_t	 number;
+};
+
 struct allowlist {
 	struct script	*scripts;
 	size_t		 n;
+	struct allowlist_name	*by_name;	/* n of them, sorted */
 	char		**warnings;	/* e.g. a script any user may run */
 	size_t		 nwarnings;
 };

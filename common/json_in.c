@@ -124,14 +124,12 @@ unknown_member(struct json_in *in, const char *key,
     const struct json_field *f, size_t n)
 {
 	const char	*near = NULL;
-	size_t		 best = 3, d, i;
+	size_t		 best = SIZE_MAX, i;
 
 	for (i = 0; i < n; i++)
 		if (f[i].get != NULL &&
-		    (d = text_distance(key, f[i].name, 2)) < best) {
-			best = d;
+		    text_is_nearer(key, f[i].name, &best))
 			near = f[i].name;
-		}
 	if (near != NULL)
 		return json_bad(in, "no such member; did you mean \"%s\"?",
 		    near);

@@ -44,6 +44,11 @@ int	 text_split(const char *, size_t, struct words *, char *why,
  * more than limit of them.
  */
 size_t	 text_distance(const char *, const char *, size_t limit);
+/*
+ * 1 when name is near enough to what was typed to be suggested, and nearer
+ * than *best, which starts as SIZE_MAX and is lowered.
+ */
+int	 text_is_nearer(const char *typed, const char *name, size_t *best);
 
 /*
  * A script's output, as it comes in pieces: invalid UTF-8 becomes U+FFFD,

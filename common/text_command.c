@@ -244,3 +244,20 @@ text_distance(const char *a, const char *b, size_t limit)
 	}
 	return cur[blen] <= limit ? cur[blen] : limit + 1;
 }
+
+/* The beginning of a name is as good as one edit; short words differ less. */
+int
+text_is_nearer(const char *typed, const char *name, size_t *best)
+{
+	size_t	 d, len, limit;
+
+	len = strlen(typed);
+	limit = len <= 3 ? 1 : 2;
+	d = text_distance(typed, name, limit);
+	if (d > limit && len >= 2 && strncasecmp(typed, name, len) == 0)
+		d = 1;
+	if (d > limit || d >= *best)
+		return 0;
+	*best = d;
+	return 1;
+}
