@@ -109,6 +109,14 @@ all: ${PROGS}
 
 -include ${SRCS:.c=.d}
 
+# What is compiled in: another PREFIX builds these again.
+.paths: FORCE
+	@sh build/paths $@ "${SYSCONFDIR}" "${SBINDIR}" "${LIBEXECDIR}"
+
+chatopsd/chatopsctl.o chatopsd/chatopsd.o chatopsd/parent_spawn.o: .paths
+
+FORCE:
+
 # Programs of one build know each other by a digest of all sources.
 common/build_id.o: common/build_id.c ${SRCS}
 	${CC} ${ALL_CPPFLAGS} ${ALL_CFLAGS} \
@@ -155,12 +163,41 @@ archives: ${ARCHIVES}
 
 # The tests alone, on what is installed; "make check" installs first.
 regress: all archives
-	cd regress && ${MAKE} regress
+	@cd regress && ${MAKE} tests
+	@cd regress && sh ./run `MAKEFLAGS= ${MAKE} -s list`
+
+# Each make is a new one, for the packages decide about the flags above; the
+# sum of the tests is the last line.
+check:
+	@sh build/packages
+	@${MAKE} all archives
+	@cd regress && ${MAKE} tests
+	@cd regress && sh ./run `MAKEFLAGS= ${MAKE} -s list`
+
+packages:
+	@sh build/packages
+
+lint:
+	@sh build/lint
+
+asan:
+	@MAKE="${MAKE}" sh build/asan
+
+PLACES =	DESTDIR="${DESTDIR}" PREFIX="${PREFIX}" SBINDIR="${SBINDIR}" \
+		LIBEXECDIR="${LIBEXECDIR}" MANDIR="${MANDIR}" \
+		DATADIR="${DATADIR}" SYSCONFDIR="${SYSCONFDIR}"
+
+install: all
+	@${PLACES} sh build/install install
+
+uninstall:
+	@${PLACES} sh build/install uninstall
 
 clean:
-	rm -f ${PROGS} ${ARCHIVES} common/build_id.o common/build_id.d
+	rm -f ${PROGS} ${ARCHIVES} common/build_id.o common/build_id.d .paths
 	rm -f ${SRCS:.c=.o} ${SRCS:.c=.d}
 	rm -rf .asan
 	cd regress && ${MAKE} clean
 
-.PHONY: all archives regress clean
+.PHONY: all archives asan check clean install lint packages regress \
+	uninstall FORCE
