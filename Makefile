@@ -54,6 +54,7 @@ COMMON_SRCS = \
 	common/monotime.c \
 	common/msg.c \
 	common/msg_fields.c \
+	common/note.c \
 	common/proc.c \
 	common/safepath.c \
 	common/sys.c \
@@ -83,7 +84,12 @@ EXECUTOR_SRCS = \
 	executor/rate.c
 
 AUDITD_SRCS = \
-	auditd/chain.c
+	auditd/audit.c \
+	auditd/chain.c \
+	auditd/chain_body.c \
+	auditd/keys.c \
+	auditd/recover.c \
+	auditd/shell.c
 
 MAIN_SRCS = \
 	auditd/auditd.c \

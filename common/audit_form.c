@@ -130,41 +130,13 @@ audit_is_uuid(const char *s, size_t len)
 	return s[14] == '4' && strchr("89ab", s[19]) != NULL;
 }
 
-/* len digits at s as a number. */
-static int
-digits(const char *s, size_t len)
-{
-	int	 v = 0;
-
-	while (len-- > 0)
-		v = v * 10 + (*s++ - '0');
-	return v;
-}
-
 /* RFC 3339 in UTC with milliseconds, and a day that exists. */
 int
 audit_is_timestamp(const char *s, size_t len)
 {
-	static const char	 form[] = "0000-00-00T00:00:00.000Z";
-	static const int	 days[] = { 31, 28, 31, 30, 31, 30, 31, 31,
-				    30, 31, 30, 31 };
-	size_t			 i;
-	int			 y, m, leap;
+	walltime_t	 t;
 
-	if (len != sizeof(form) - 1)
-		return 0;
-	for (i = 0; i < len; i++)
-		if (form[i] == '0' ? s[i] < '0' || s[i] > '9' :
-		    s[i] != form[i])
-			return 0;
-	y = digits(s, 4);
-	m = digits(s + 5, 2);
-	if (m < 1 || m > 12)
-		return 0;
-	leap = m == 2 && (y % 4 == 0 && (y % 100 != 0 || y % 400 == 0));
-	return digits(s + 8, 2) >= 1 &&
-	    digits(s + 8, 2) <= days[m - 1] + leap && digits(s + 11, 2) < 24 &&
-	    digits(s + 14, 2) < 60 && digits(s + 17, 2) < 60;
+	return len == WALLTIME_STRLEN - 1 && walltime_parse(s, &t) == 0;
 }
 
 /*

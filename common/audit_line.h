@@ -99,7 +99,7 @@ void	 audit_base64_write(const uint8_t *, size_t, char *);
 int	 audit_hex_read(const char *, size_t, uint8_t *, size_t outlen);
 void	 audit_hex_write(const uint8_t *, size_t, char *);	/* with NUL */
 int	 audit_is_uuid(const char *, size_t);
-int	 audit_is_timestamp(const char *, size_t);
+int	 audit_is_timestamp(const char *, size_t);	/* with its NUL */
 int	 audit_is_origin(const char *, size_t);
 
 /* The order of the members of a line, for scanner and diagnosis. */

@@ -28,6 +28,7 @@
 #define LL_FS_READ_FILE		(1ULL << 2)
 #define LL_FS_READ_DIR		(1ULL << 3)
 #define LL_FS_REMOVE_FILE	(1ULL << 5)
+#define LL_FS_MAKE_DIR		(1ULL << 7)
 #define LL_FS_MAKE_REG		(1ULL << 8)
 #define LL_FS_TRUNCATE		(1ULL << 14)
 #define LL_NET_CONNECT_TCP	(1ULL << 1)
@@ -122,9 +123,9 @@ landlock_add_rules(int ruleset, enum role role, const struct confine_paths *c,
 		    LL_OWN_FOLDER, a->fs);
 		break;
 	case ROLE_AUDIT:
-		/* Log, segments, checkpoint; keys are made at the start. */
+		/* Log, segments, quarantine/; keys are made at the start. */
 		rc |= landlock_add_folder(ruleset, c->log_dir,
-		    LL_OWN_FOLDER, a->fs);
+		    LL_OWN_FOLDER | LL_FS_MAKE_DIR, a->fs);
 		rc |= landlock_add_folder(ruleset, c->key_dir,
 		    LL_OWN_FOLDER, a->fs);
 		break;

@@ -251,6 +251,8 @@ static const struct confine_rule table_executor[] = {
 };
 
 static const struct confine_rule table_audit[] = {
+	KEEP("mkdir", "quarantine/, where a torn end is kept"),
+	KEEP("mkdirat", "the same"),
 	KEEP("rename", "a full segment gets its final name"),
 	KEEP("renameat", "the same"),
 	KEEP("renameat2", "the same, never over another file"),
