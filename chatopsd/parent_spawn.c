@@ -62,22 +62,28 @@ spawn_path(enum role role, char *out, size_t size)
 	return access(out, X_OK);
 }
 
-/* In the child: only what exec(3) keeps, and what it should keep. */
+/*
+ * In the child: only what exec(3) keeps, and what it should keep; the image
+ * moves to the next number and goes with the exec.  Its number, or -1.
+ */
 static int
-place_descriptors(const struct spawn *s)
+place_descriptors(const struct spawn *s, int image)
 {
 	int	 null, sock, err;
 
 	/* Out of the way first, so that no dup2(2) hits another. */
 	sock = fcntl(s->sock, F_DUPFD, 10);
 	err = fcntl(s->err, F_DUPFD, 10);
+	image = fcntl(image, F_DUPFD, 10);
 	null = open(PATH_DEVNULL, O_RDWR);
-	if (sock == -1 || err == -1 || null == -1 ||
+	if (sock == -1 || err == -1 || null == -1 || image == -1 ||
 	    dup2(null, STDIN_FILENO) == -1 ||
 	    dup2(null, STDOUT_FILENO) == -1 ||
-	    dup2(err, STDERR_FILENO) == -1 || dup2(sock, PROC_FD) == -1)
+	    dup2(err, STDERR_FILENO) == -1 || dup2(sock, PROC_FD) == -1 ||
+	    dup3(image, PROC_FD + 1, O_CLOEXEC) == -1 ||
+	    close_range(PROC_FD + 2, ~0U, 0) == -1)
 		return -1;
-	return close_range(PROC_FD + 1, ~0U, 0);
+	return PROC_FD + 1;
 }
 
 static void
@@ -103,8 +109,12 @@ child_fail(const char *role, const char *what)
 	_exit(127);
 }
 
+/*
+ * image is the program, opened before the switch of users: the folders above
+ * it need not be open to them (a source tree below a private home).
+ */
 static __dead void
-run_child(const struct spawn *s, const char *path, pid_t parent)
+run_child(const struct spawn *s, const char *path, int image, pid_t parent)
 {
 	char	 name[NAME_SIZE], role[NAME_SIZE], verbose[] = "-v",
 		 option[] = "-x";
@@ -120,7 +130,7 @@ run_child(const struct spawn *s, const char *path, pid_t parent)
 	/* A terminal's signals are for the parent alone. */
 	if (setsid() == -1 || chdir("/") == -1)
 		child_fail(role, "set-up");
-	if (place_descriptors(s) == -1)
+	if ((image = place_descriptors(s, image)) == -1)
 		child_fail(role, "descriptors");
 	if (s->as_user && confine_user(s->uid, s->gid) == -1)
 		child_fail(role, "cannot switch to its user");
@@ -129,7 +139,7 @@ run_child(const struct spawn *s, const char *path, pid_t parent)
 		child_fail(role, "prctl");
 	if (getppid() != parent)
 		_exit(1);
-	(void)execve(path, argv, envp);
+	(void)fexecve(image, argv, envp);
 	child_fail(role, path);
 }
 
@@ -138,12 +148,18 @@ spawn_child(const struct spawn *s)
 {
 	char	 path[PATH_MAX];
 	pid_t	 pid, self = getpid();
+	int	 image;
 
 	if (spawn_path(s->role, path, sizeof(path)) == -1) {
 		log_warn("%s: %s", role_name(s->role), path);
 		return -1;
 	}
-	if ((pid = sys_fork()) != 0)
-		return pid;
-	run_child(s, path, self);
+	if ((image = sys_open(path, O_RDONLY | O_CLOEXEC, 0)) == -1) {
+		log_warn("%s: %s", role_name(s->role), path);
+		return -1;
+	}
+	if ((pid = sys_fork()) == 0)
+		run_child(s, path, image, self);
+	(void)close(image);
+	return pid;
 }

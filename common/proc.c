@@ -3,12 +3,14 @@
  * the parent's build id is the same as ours: a field that changed its
  * meaning between two builds would be read wrongly otherwise.
  */
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,10 +187,14 @@ proc_setup(struct proc *p, enum role self, uint32_t needed)
 	struct msg_hello	 hello;
 	struct imsg		 imsg;
 	monotime_t		 deadline;
+	char			 name[16];
 	size_t			 i;
 
 	memset(p, 0, sizeof(*p));
 	p->self = self;
+	/* Executed by descriptor, which leaves a number as the name. */
+	(void)snprintf(name, sizeof(name), "chatops-%s", role_name(self));
+	(void)prctl(PR_SET_NAME, name);
 	for (i = 0; i < ROLE_COUNT; i++)
 		p->peers[i].fd = -1;
 	for (i = 0; i < FILE_COUNT; i++)
