@@ -28,11 +28,12 @@ put_repeated(struct buf *b, char c, size_t n)
 }
 
 /*
- * One character of foreign text: what stands at pos, a control as blank,
- * invalid UTF-8 as U+FFFD.  Returns the bytes that it took from the text.
+ * One character of foreign text: as it is, a control as a blank (left out,
+ * it would join the backticks on its sides), invalid UTF-8 as U+FFFD.
+ * Returns the bytes that it took from the text.
  */
 static size_t
-put_character(struct buf *b, const char *text, size_t len, const char *blank)
+put_character(struct buf *b, const char *text, size_t len)
 {
 	uint32_t	 cp;
 	size_t		 n;
@@ -42,7 +43,7 @@ put_character(struct buf *b, const char *text, size_t len, const char *blank)
 		return 1;
 	}
 	if (cp < ' ' || (cp >= 0x7f && cp <= 0x9f))
-		put(b, blank);
+		put(b, " ");
 	else
 		buf_put(b, text, n);
 	return n;
@@ -89,7 +90,7 @@ text_fence(struct buf *b, const char *text, size_t len, size_t max_runes)
 		if (text[i] == '\n' || text[i] == '\t')
 			buf_put(b, text + i++, 1);
 		else
-			i += put_character(b, text + i, keep - i, "");
+			i += put_character(b, text + i, keep - i);
 	if (keep < len)
 		put(b, TRUNCATED);
 	if (last_byte(b) != '\n')
@@ -187,7 +188,7 @@ text_escape(struct buf *b, const char *text, size_t len)
 	for (i = 0; i < len; i += n) {
 		escapes(text, len, i, line_start, &before, &after);
 		put(b, before);
-		n = put_character(b, text + i, len - i, " ");
+		n = put_character(b, text + i, len - i);
 		put(b, after);
 		/* A list's number is before its dot. */
 		if (text[i] != ' ' && !is_digit(text[i]))
@@ -215,7 +216,7 @@ text_code(struct buf *b, const char *text, size_t len)
 	if (pad)
 		put(b, " ");
 	for (i = 0; i < len; )
-		i += put_character(b, text + i, len - i, " ");
+		i += put_character(b, text + i, len - i);
 	if (pad && len > 0)
 		put(b, " ");
 	put_repeated(b, '`', run);
