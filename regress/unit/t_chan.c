@@ -177,6 +177,39 @@ TEST(chan_free_inside_the_handler)
 	event_base_free(base);
 }
 
+static void
+note_closed(struct chan *c, const char *why, void *arg)
+{
+	(void)c;
+	(void)why;
+	++*(int *)arg;
+}
+
+/* closed comes once, even to an owner that keeps the channel. */
+TEST(chan_closed_is_told_once)
+{
+	struct event_base	*base = base_make();
+	struct imsgbuf		 buf;
+	struct chan		*c;
+	int			 sv[2], told = 0;
+
+	make_pair(sv);
+	CHECK_INT(imsgbuf_init(&buf, sv[0], ROLE_EXECUTOR, ROLE_NETWORK), 0);
+	imsgbuf_set_phase(&buf, PHASE_RUN);
+	c = chan_new(base, &buf, on_message, note_closed, &told);
+	chan_may_close(c);
+	close(sv[1]);
+	CHECK_INT(chan_send(c, MSG_XON, 0, -1, NULL), -1);
+	CHECK_INT(told, 1);
+	CHECK_INT(chan_send(c, MSG_XON, 0, -1, NULL), -1);
+	event_base_dispatch(base);
+	CHECK_INT(told, 1);
+	CHECK_INT(idle_events(base), 0);
+	chan_free(c);
+	imsgbuf_clear(&buf);
+	event_base_free(base);
+}
+
 /* A control connection is dropped; nobody dies of it. */
 TEST(chan_ctl_is_only_dropped)
 {
@@ -319,6 +352,7 @@ suffer(void *arg)
 	if (deed == DEED_SEND_TO_CLOSED) {
 		(void)poll(&(struct pollfd){ PROC_FD, POLLHUP, 0 }, 1, 5000);
 		(void)chan_send(c, MSG_POST, 0, -1, &post);
+		_exit(5);
 	}
 	post.channel_id[3] = 'C';
 	if (deed == DEED_SEND_BAD)

@@ -459,7 +459,7 @@ static void
 refuse_words(const struct sample *s, size_t i)
 {
 	static uint8_t	 many[2 + (WORDS_MAX + 1) * 2];
-	static uint8_t	 big[2 + 2 + COMMAND_SIZE + WORDS_MAX];
+	static uint8_t	 big[2 + 2 + COMMAND_SIZE + WORDS_MAX + 2];
 
 	memset(many, 0, sizeof(many));
 	many[1] = WORDS_MAX + 1;
@@ -470,7 +470,17 @@ refuse_words(const struct sample *s, size_t i)
 	big[1] = 1;
 	big[2] = (COMMAND_SIZE + WORDS_MAX) >> 8;
 	big[3] = (COMMAND_SIZE + WORDS_MAX) & 0xff;
-	refuse(s, i, big, sizeof(big), WRONG_WORDS);
+	refuse(s, i, big, sizeof(big) - 2, WRONG_WORDS);
+	/* Two that fit alone and not together. */
+	memset(big, 'a', sizeof(big));
+	big[0] = 0;
+	big[1] = 2;
+	big[2] = 8192 >> 8;
+	big[3] = 0;
+	big[2 + 2 + 8192] = (8192 + WORDS_MAX + 1) >> 8;
+	big[3 + 2 + 8192] = (8192 + WORDS_MAX + 1) & 0xff;
+	refuse(s, i, big, 2 + 2 + 8192 + 2 + 8192 + WORDS_MAX + 1,
+	    WRONG_WORDS);
 	refuse(s, i, "\0\1\0\1\0", 5, WRONG_NUL);
 	refuse(s, i, "\0\1\0\1\x80", 5, WRONG_UTF8);
 	refuse(s, i, "\0\1\xff\xff", 4, WRONG_WORDS);
