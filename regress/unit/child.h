@@ -23,7 +23,7 @@ struct child {
 	int	 status;
 };
 
-static void
+static inline void
 child_start(struct child *c, void (*run)(void *), void *arg, int channel)
 {
 	int	 p[2];
@@ -47,7 +47,7 @@ child_start(struct child *c, void (*run)(void *), void *arg, int channel)
 }
 
 /* The log to its end, then the exit status; a signal counts as 1000 + n. */
-static int
+static inline int
 child_end(struct child *c)
 {
 	size_t	 len = 0;
@@ -66,7 +66,7 @@ child_end(struct child *c)
 	return c->status;
 }
 
-static void
+static inline void
 make_pair(int sv[2])
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) == -1)
