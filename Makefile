@@ -58,6 +58,7 @@ COMMON_SRCS = \
 	common/proc.c \
 	common/safepath.c \
 	common/sys.c \
+	common/sys_linux.c \
 	common/text_command.c \
 	common/utf8.c
 
@@ -81,7 +82,14 @@ EXECUTOR_SRCS = \
 	executor/db_sql.c \
 	executor/db_user.c \
 	executor/policy.c \
-	executor/rate.c
+	executor/rate.c \
+	executor/runner.c \
+	executor/runner_check.c \
+	executor/runner_core.c \
+	executor/runner_init.c \
+	executor/runner_mounts.c \
+	executor/runner_script.c \
+	executor/runner_spawn.c
 
 AUDITD_SRCS = \
 	auditd/audit.c \

@@ -1,0 +1,245 @@
+/*
+ * Process 1 of a sandbox.  It gets its ids, ties its life to the runner's,
+ * arranges the file system, starts the script as process 2, passes SIGTERM
+ * on, reaps, and ends with the script; the kernel then ends whoever is left
+ * (pid_namespaces(7)).  It runs nothing that came from outside.
+ */
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compat.h"
+#include "runner.h"
+#include "sys.h"
+#include "sys_linux.h"
+
+/* Where process 1 keeps what it needs; all others are closed. */
+enum {
+	FD_SYNC = 3,
+	FD_OUTPUT,
+	FD_FOLDER,
+	FD_TREE,
+	FD_END
+};
+
+static void
+report(const struct runner_plan *p, enum runner_news news, const char *step,
+    int error)
+{
+	struct runner_report	 r;
+
+	memset(&r, 0, sizeof(r));
+	r.news = (int32_t)news;
+	r.error = error;
+	(void)strlcpy(r.step, step, sizeof(r.step));
+	/* A runner that is gone has ended us already. */
+	if (sys_write(p->sync, &r, sizeof(r)) != (ssize_t)sizeof(r))
+		_exit(1);
+}
+
+static __dead void
+fail(const struct runner_plan *p, const char *step)
+{
+	report(p, RUNNER_NEWS_FAILED, step, errno);
+	_exit(1);
+}
+
+/*
+ * The runner writes the maps.  /proc/<pid> of a process that is not
+ * dumpable is root's, so this one is until they are there (proc(5)).
+ */
+static void
+init_ids(const struct runner_plan *p)
+{
+	char	 go;
+
+	if (sys_prctl(PR_SET_DUMPABLE, 1, 0) == -1)
+		fail(p, "dumpable");
+	report(p, RUNNER_NEWS_MAP, "", 0);
+	if (sys_read(p->sync, &go, 1) != 1)
+		_exit(1);
+	if (sys_setresgid(RUNNER_ID, RUNNER_ID, RUNNER_ID) == -1)
+		fail(p, "setresgid");
+	if (sys_setresuid(RUNNER_ID, RUNNER_ID, RUNNER_ID) == -1)
+		fail(p, "setresuid");
+	if (sys_prctl(PR_SET_DUMPABLE, 0, 0) == -1)
+		fail(p, "dumpable");
+}
+
+/*
+ * Dies with the runner.  After the last change of ids, for that clears it
+ * (PR_SET_PDEATHSIG(2const)); and the runner may be gone already.
+ */
+static void
+init_tie(const struct runner_plan *p)
+{
+	struct pollfd	 pfd;
+
+	if (sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0) == -1)
+		fail(p, "parent death signal");
+	pfd.fd = p->sync;
+	pfd.events = 0;
+	pfd.revents = 0;
+	if (poll(&pfd, 1, 0) == -1)
+		fail(p, "parent death signal");
+	if (pfd.revents & (POLLHUP | POLLERR))
+		_exit(1);
+}
+
+/* fd to its fixed place; -1 stays -1. */
+static int
+place(const struct runner_plan *p, int fd, int at)
+{
+	if (fd != -1 && sys_dup2(fd, at) == -1)
+		fail(p, "descriptors");
+	return fd != -1 ? at : -1;
+}
+
+/*
+ * Everything that the runner has open goes, and standard input, output and
+ * error are /dev/null here.  First out of the way, then to their places.
+ */
+static void
+init_descriptors(struct runner_plan *p, struct runner_file *f)
+{
+	int	*fds[] = { &p->sync, &p->output, &f->folder_fd,
+		    &p->folder_tree, &p->null };
+	int	 i, high;
+
+	for (i = 0; i < (int)nitems(fds); i++) {
+		if (*fds[i] == -1)
+			continue;
+		high = sys_fcntl(*fds[i], F_DUPFD_CLOEXEC, 64);
+		if (high == -1)
+			fail(p, "descriptors");
+		*fds[i] = high;
+	}
+	p->sync = place(p, p->sync, FD_SYNC);
+	p->output = place(p, p->output, FD_OUTPUT);
+	f->folder_fd = place(p, f->folder_fd, FD_FOLDER);
+	p->folder_tree = place(p, p->folder_tree, FD_TREE);
+	for (i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+		(void)place(p, p->null, i);
+	p->null = STDIN_FILENO;
+	if (p->folder_tree == -1)
+		(void)sys_close(FD_TREE);
+	if (sys_close_range(FD_END, ~0U) == -1)
+		fail(p, "descriptors");
+}
+
+/*
+ * Process 2's word about its own set-up: nothing at all when exec(2) closed
+ * the pipe, else the step.
+ */
+static void
+init_await(const struct runner_plan *p, int fd)
+{
+	struct runner_report	 r;
+	ssize_t			 n;
+
+	do {
+		n = sys_read(fd, &r, sizeof(r));
+	} while (n == -1 && errno == EINTR);
+	(void)sys_close(fd);
+	if (n == 0)
+		return;
+	errno = n == (ssize_t)sizeof(r) ? r.error : EIO;
+	r.step[sizeof(r.step) - 1] = '\0';
+	fail(p, n == (ssize_t)sizeof(r) ? r.step : "process 2");
+}
+
+static pid_t
+init_start(struct runner_plan *p)
+{
+	pid_t	 pid;
+	int	 fds[2];
+
+	if (sys_pipe2(fds, O_CLOEXEC) == -1)
+		fail(p, "error pipe");
+	pid = sys_fork();
+	if (pid == -1)
+		fail(p, "fork");
+	if (pid == 0) {
+		p->error = fds[1];
+		runner_script(p);
+	}
+	(void)sys_close(fds[1]);
+	/* The end of the output is the end of the script's processes. */
+	(void)sys_close(p->output);
+	init_await(p, fds[0]);
+	return pid;
+}
+
+/* Reap whoever ended; the script's end is the end of everything. */
+static void
+init_reap(const struct runner_plan *p, pid_t script)
+{
+	pid_t	 pid;
+	int	 status;
+
+	while ((pid = sys_wait4(-1, &status, WNOHANG, NULL)) > 0) {
+		if (pid != script)
+			continue;
+		report(p, RUNNER_NEWS_EXITED, "", status);
+		_exit(0);
+	}
+}
+
+/*
+ * All signals are blocked, so none does anything by itself.  SIGTERM from
+ * outside (its sender has no number in here) goes to the script's process
+ * group: sent to process 1 itself it would be lost on a script that has no
+ * handler for it.
+ */
+static __dead void
+init_loop(const struct runner_plan *p, pid_t script)
+{
+	siginfo_t	 info;
+	sigset_t	 set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)sigaddset(&set, SIGTERM);
+	for (;;) {
+		if (sigwaitinfo(&set, &info) == -1) {
+			if (errno == EINTR)
+				continue;
+			_exit(1);
+		}
+		if (info.si_signo == SIGTERM && info.si_pid == 0)
+			(void)sys_kill(-script, SIGTERM);
+		init_reap(p, script);
+	}
+}
+
+void
+runner_inside(struct runner_plan *p)
+{
+	struct runner_file	 file = *p->file;
+	const char		*step;
+	pid_t			 script;
+
+	p->file = &file;
+	(void)umask(0);
+	init_ids(p);
+	init_tie(p);
+	init_descriptors(p, &file);
+	if (sys_sethostname(RUNNER_HOSTNAME, strlen(RUNNER_HOSTNAME)) == -1)
+		fail(p, "hostname");
+	if (runner_mounts(p, &step) == -1)
+		fail(p, step);
+	/* These two lead out of here. */
+	if (sys_close_range(FD_FOLDER, ~0U) == -1)
+		fail(p, "descriptors");
+	script = init_start(p);
+	report(p, RUNNER_NEWS_STARTED, "", 0);
+	init_loop(p, script);
+}

@@ -1,0 +1,160 @@
+/*
+ * Process 2 of a sandbox, from fork(2) to the script's first instruction:
+ * limits, no privilege and no way to one, three descriptors, exec.  A step
+ * that fails is told to process 1 by a pipe that exec closes, so that it
+ * can never be taken for something that the script did.
+ */
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include <linux/capability.h>
+#include <linux/securebits.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compat.h"
+#include "runner.h"
+#include "sys.h"
+#include "sys_linux.h"
+
+#define MIB		(1024UL * 1024)
+#define FD_ERROR	3
+
+/* In this order; memory last, for it counts for the rest of this, too. */
+static const struct {
+	int		 which;
+	const char	*step;
+	rlim_t		 soft;
+	rlim_t		 hard;
+} limits[] = {
+	/* Never a core file: it would hold what the script knows. */
+	{ RLIMIT_CORE,		"limit core",		0, 0 },
+	{ RLIMIT_CPU,		"limit cpu",		1800, 1805 },
+	{ RLIMIT_NOFILE,	"limit nofile",		256, 256 },
+	{ RLIMIT_NPROC,		"limit nproc",		50, 50 },
+	{ RLIMIT_FSIZE,		"limit fsize",		256 * MIB, 256 * MIB },
+	{ RLIMIT_MEMLOCK,	"limit memlock",	65536, 65536 },
+	{ RLIMIT_MSGQUEUE,	"limit msgqueue",	0, 0 },
+	{ RLIMIT_NICE,		"limit nice",		0, 0 },
+	{ RLIMIT_RTPRIO,	"limit rtprio",		0, 0 },
+	{ RLIMIT_SIGPENDING,	"limit sigpending",	256, 256 },
+	{ RLIMIT_STACK,		"limit stack",		8 * MIB, 8 * MIB },
+	{ RLIMIT_AS,		"limit as",		1024 * MIB, 1024 * MIB },
+};
+
+static __dead void
+fail(const struct runner_plan *p, const char *step)
+{
+	struct runner_report	 r;
+
+	memset(&r, 0, sizeof(r));
+	r.news = RUNNER_NEWS_FAILED;
+	r.error = errno;
+	(void)strlcpy(r.step, step, sizeof(r.step));
+	(void)sys_write(p->error, &r, sizeof(r));
+	_exit(1);
+}
+
+/* Default actions and an empty mask, whatever the runner had. */
+static void
+script_signals(const struct runner_plan *p)
+{
+	struct sigaction	 sa;
+	sigset_t		 none;
+	int			 sig;
+
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = SIG_DFL;
+	(void)sigemptyset(&sa.sa_mask);
+	for (sig = 1; sig < NSIG; sig++)
+		/* KILL, STOP and libc's own two cannot be set. */
+		(void)sigaction(sig, &sa, NULL);
+	(void)sigemptyset(&none);
+	if (sys_sigprocmask(SIG_SETMASK, &none, NULL) == -1)
+		fail(p, "signals");
+}
+
+static void
+script_descriptors(struct runner_plan *p)
+{
+	if (sys_dup2(p->output, STDOUT_FILENO) == -1 ||
+	    sys_dup2(p->output, STDERR_FILENO) == -1)
+		fail(p, "output");
+	if (p->error != FD_ERROR) {
+		if (sys_dup2(p->error, FD_ERROR) == -1)
+			fail(p, "descriptors");
+		p->error = FD_ERROR;
+	}
+	if (sys_fcntl(FD_ERROR, F_SETFD, FD_CLOEXEC) == -1 ||
+	    sys_close_range(FD_ERROR + 1, ~0U) == -1)
+		fail(p, "descriptors");
+}
+
+static void
+script_limits(const struct runner_plan *p)
+{
+	struct rlimit	 now, want;
+	size_t		 i;
+
+	for (i = 0; i < nitems(limits); i++) {
+		want.rlim_cur = limits[i].soft;
+		want.rlim_max = limits[i].hard;
+		/* A host that is stricter stays so. */
+		if (getrlimit(limits[i].which, &now) == 0 &&
+		    now.rlim_max < want.rlim_max) {
+			want.rlim_max = now.rlim_max;
+			if (want.rlim_cur > want.rlim_max)
+				want.rlim_cur = want.rlim_max;
+		}
+		if (sys_setrlimit(limits[i].which, &want) == -1)
+			fail(p, limits[i].step);
+	}
+}
+
+/*
+ * All five sets empty, and bits set and locked that keep them so: this
+ * process is only a user in its own namespace, too (capabilities(7)).
+ */
+static void
+script_capabilities(const struct runner_plan *p)
+{
+	unsigned long	 c;
+
+	for (c = 0; c <= 63; c++) {
+		if (sys_prctl(PR_CAPBSET_READ, c, 0) == -1)
+			break;	/* past the kernel's last */
+		if (sys_prctl(PR_CAPBSET_DROP, c, 0) == -1)
+			fail(p, "bounding set");
+	}
+	if (sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0) == -1)
+		fail(p, "ambient set");
+	if (sys_prctl(PR_SET_SECUREBITS, SECBIT_NOROOT |
+	    SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+	    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+	    SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
+	    0) == -1)
+		fail(p, "securebits");
+	if (sys_capset(0, 0) == -1)
+		fail(p, "capabilities");
+}
+
+void
+runner_script(struct runner_plan *p)
+{
+	(void)umask(022);
+	/* No terminal to type into, and a process group to end. */
+	if (sys_setsid() == -1)
+		fail(p, "session");
+	script_descriptors(p);
+	script_capabilities(p);
+	if (sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0) == -1)
+		fail(p, "no_new_privs");
+	script_limits(p);
+	script_signals(p);
+	(void)sys_execve(p->argv[0], p->argv, p->envp);
+	fail(p, "exec");
+}
