@@ -72,7 +72,10 @@ CHATOPSD_SRCS = \
 	chatopsd/parent_users.c
 
 CTL_SRCS = \
-	chatopsd/ctl.c
+	chatopsd/ctl_bootstrap.c \
+	chatopsd/ctl_client.c \
+	chatopsd/ctl_policy.c \
+	chatopsd/ctl_print.c
 
 EXECUTOR_SRCS = \
 	executor/command.c \
@@ -161,9 +164,13 @@ chatopsd/chatopsd: chatopsd/chatopsd.o chatopsd/libchatopsd.a common/libcommon.a
 	${CC} ${ALL_LDFLAGS} -o $@ chatopsd/chatopsd.o chatopsd/libchatopsd.a \
 	    common/libcommon.a ${LIBS_CHATOPSD}
 
-chatopsd/chatopsctl: chatopsd/chatopsctl.o chatopsd/libctl.a common/libcommon.a
+# It makes the first admin by itself where no daemon runs: the database of
+# the executor, lock and users of the parent.
+chatopsd/chatopsctl: chatopsd/chatopsctl.o chatopsd/libctl.a \
+    executor/libexecutor.a chatopsd/libchatopsd.a common/libcommon.a
 	${CC} ${ALL_LDFLAGS} -o $@ chatopsd/chatopsctl.o chatopsd/libctl.a \
-	    common/libcommon.a ${LIBS_CTL}
+	    executor/libexecutor.a chatopsd/libchatopsd.a common/libcommon.a \
+	    ${LIBS_CTL}
 
 executor/chatops-executor: executor/executor.o executor/libexecutor.a common/libcommon.a
 	${CC} ${ALL_LDFLAGS} -o $@ executor/executor.o executor/libexecutor.a \

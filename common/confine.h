@@ -35,6 +35,8 @@ int	 confine_network(const struct confine_paths *, struct msg_ready *out);
 int	 confine_executor(const struct confine_paths *, struct msg_ready *out);
 int	 confine_runner(const struct confine_paths *, struct msg_ready *out);
 int	 confine_audit(const struct confine_paths *, struct msg_ready *out);
+/* chatopsctl, once it is connected: it only reads and writes. */
+int	 confine_ctl(struct msg_ready *out);
 
 /*
  * The bits that a child of that role has to reach, else the daemon does not

@@ -420,6 +420,17 @@ confine_audit(const struct confine_paths *c, struct msg_ready *out)
 	return confine_role(ROLE_AUDIT, &l, 0, c, out);
 }
 
+int
+confine_ctl(struct msg_ready *out)
+{
+	/* One connection.  Its output may be a file, so that may grow. */
+	const struct confine_limits	 l = { 64, 1, 0 };
+	struct confine_paths		 none;
+
+	memset(&none, 0, sizeof(none));
+	return confine_role(ROLE_CTL, &l, 0, &none, out);
+}
+
 uint32_t
 confine_required(enum role role, int as_root)
 {

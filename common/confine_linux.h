@@ -31,6 +31,7 @@ extern const struct confine_rule *const	confine_tables_network[];
 extern const struct confine_rule *const	confine_tables_executor[];
 extern const struct confine_rule *const	confine_tables_audit[];
 extern const struct confine_rule *const	confine_tables_runner[];
+extern const struct confine_rule *const	confine_tables_ctl[];
 
 /* The last system call that these tables were judged against. */
 #define CONFINE_LAST_KNOWN	450	/* set_mempolicy_home_node, 5.17 */

@@ -27,6 +27,8 @@ seccomp_tables(enum role role)
 		return confine_tables_runner;
 	case ROLE_AUDIT:
 		return confine_tables_audit;
+	case ROLE_CTL:
+		return confine_tables_ctl;
 	default:
 		return NULL;
 	}

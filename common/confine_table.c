@@ -397,6 +397,10 @@ const struct confine_rule *const confine_tables_executor[] = {
 const struct confine_rule *const confine_tables_audit[] = {
 	SANITIZER table_base, table_files, table_audit, NULL
 };
+/* What everybody may is all that chatopsctl needs. */
+const struct confine_rule *const confine_tables_ctl[] = {
+	SANITIZER table_base, NULL
+};
 const struct confine_rule *const confine_tables_runner[] = {
 	table_runner, NULL
 };

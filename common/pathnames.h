@@ -10,6 +10,7 @@
 #define PATH_RESOLV_CONF	"/etc/resolv.conf"
 #define PATH_CA_DEBIAN		"/etc/ssl/certs/ca-certificates.crt"
 #define PATH_CA_REDHAT		"/etc/pki/tls/certs/ca-bundle.crt"
+#define PATH_RUN		"/run/chatopsd"	/* default of paths.run */
 #define PATH_LOG		"/dev/log"
 #define PATH_HOSTS		"/etc/hosts"
 
