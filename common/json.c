@@ -143,10 +143,11 @@ json_file_parse(struct json_file *jf, const char *name, const char *text,
 		json_file_free(jf);
 		return fail_at(e, name, 0, 0, strerror(ENOMEM));
 	}
-	memcpy(jf->text, text, len);
+	if (len > 0)		/* an empty file may have no buffer */
+		memcpy(jf->text, text, len);
 	jf->text[len] = '\0';
 	jf->len = len;
-	jf->root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+	jf->root = json_loadb(jf->text, len, JSON_REJECT_DUPLICATES, &je);
 	if (jf->root == NULL) {
 		(void)fail_syntax(e, name, &je);
 		json_file_free(jf);
