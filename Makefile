@@ -17,7 +17,7 @@ ALL_LDFLAGS =	${LDHARDEN} ${SAN} ${LDFLAGS}
 
 # Libraries per program: nobody links what its role has no use for.
 LIBS_COMMON =	-levent -ljansson -lsodium -lpcre2-8 -lseccomp ${BSD_LIBS}
-LIBS_CHATOPSD =	${LIBS_COMMON} -lcurl -lwslay
+LIBS_CHATOPSD =	${LIBS_COMMON} -lcurl -lwslay -lssl -lcrypto
 LIBS_EXECUTOR =	${LIBS_COMMON} -lsqlite3
 LIBS_AUDITD =	${LIBS_COMMON}
 LIBS_CTL =	${LIBS_COMMON} -lsqlite3 -lcrypto
@@ -63,13 +63,28 @@ COMMON_SRCS = \
 	common/utf8.c
 
 CHATOPSD_SRCS = \
+	chatopsd/curl_loop.c \
+	chatopsd/http.c \
+	chatopsd/mm_catchup.c \
+	chatopsd/mm_event.c \
+	chatopsd/mm_lookup.c \
+	chatopsd/mm_post.c \
+	chatopsd/net_call.c \
+	chatopsd/net_core.c \
+	chatopsd/net_identify.c \
+	chatopsd/net_session.c \
+	chatopsd/network.c \
+	chatopsd/origin.c \
 	chatopsd/parent.c \
 	chatopsd/parent_files.c \
 	chatopsd/parent_lock.c \
 	chatopsd/parent_log.c \
 	chatopsd/parent_proc.c \
 	chatopsd/parent_spawn.c \
-	chatopsd/parent_users.c
+	chatopsd/parent_users.c \
+	chatopsd/resolver.c \
+	chatopsd/websocket.c \
+	chatopsd/ws_link.c
 
 CTL_SRCS = \
 	chatopsd/ctl_bootstrap.c \
