@@ -81,7 +81,7 @@ struct parent_child {
 	long			 pid;
 	int			 closed;	/* its channel is */
 	int			 asked;		/* to stop: 1; killed: 2 */
-	int			 answered;	/* CONF_OK or CONF_ERR is here */
+	int			 answered;	/* CONF_OK or CONF_ERR */
 	uint32_t		 reached;
 };
 
@@ -100,7 +100,7 @@ struct parent {
 	uint64_t			 tried;		/* last one offered */
 	int				 reloading;
 	int				 again;		/* SIGHUP meanwhile */
-	uint32_t			 reload_id;	/* who asked; 0: a signal */
+	uint32_t			 reload_id;	/* 0: a signal */
 	char				 reload_error[ERROR_SIZE];
 };
 
