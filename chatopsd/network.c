@@ -215,6 +215,32 @@ on_stop(evutil_socket_t fd, short events, void *arg)
 }
 
 static void
+on_orphaned(evutil_socket_t fd, short events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	(void)arg;
+	fatalx("executor: closed its channel");
+}
+
+/*
+ * In an orderly stop the executor ends before us, and the parent's word is
+ * on its way; without that word it was no orderly stop.
+ */
+static void
+on_executor_closed(struct chan *c, const char *why, void *arg)
+{
+	const struct timeval	 tv = { STOP_TIMEOUT / 1000, 0 };
+	struct shell		*s = arg;
+
+	(void)c;
+	(void)why;
+	if (s->stop == NULL && event_base_once(s->base, -1, EV_TIMEOUT,
+	    on_orphaned, NULL, &tv) == -1)
+		fatalx("event_add");
+}
+
+static void
 on_http(void *arg, uint32_t id, const struct http_answer *answer)
 {
 	struct shell	*s = arg;
@@ -261,7 +287,6 @@ on_parent(struct chan *c, struct imsg *imsg, void *arg)
 	if (imsg->type != MSG_STOP)
 		fatalx("parent: %s is not for us", msg_name(imsg->type));
 	chan_may_close(c);
-	chan_may_close(s->executor);
 	ws_link_close(s->link);
 	if ((s->stop = evtimer_new(s->base, on_stop, s)) == NULL ||
 	    event_add(s->stop, &tv) == -1)
@@ -442,7 +467,8 @@ network_main(int verbose)
 	proc_ready(&s->proc, &ready);
 	s->parent = chan_new(s->base, &s->proc.parent, on_parent, NULL, s);
 	s->executor = chan_new(s->base, &s->proc.peers[ROLE_EXECUTOR],
-	    on_executor, NULL, s);
+	    on_executor, on_executor_closed, s);
+	chan_may_close(s->executor);
 	net_start(s->net);
 	if (event_base_dispatch(s->base) == -1 || s->stop == NULL)
 		fatalx("event loop ended");

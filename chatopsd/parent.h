@@ -42,17 +42,17 @@ enum parent_note {
 	PARENT_NOTE_STOPPING
 };
 
-/* Milliseconds; the executor's stop adds the configured stop time-out. */
+/* Milliseconds; the executor's stop adds what the configuration gives. */
 #define PARENT_READY_MS		30000
 #define PARENT_RELOAD_MS	10000
-#define PARENT_STOP_MS		5000
+#define PARENT_STOP_MS		10000
 #define PARENT_DEATH_MS		2000
 
 struct parent_conf {
 	const char	*build;
 	int		 is_root;
 	int		 allow_unconfined;
-	int64_t		 stop_timeout_ms;
+	int64_t		 executor_stop_ms;	/* for jobs and their results */
 };
 
 struct parent_world {
