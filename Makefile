@@ -93,21 +93,42 @@ CTL_SRCS = \
 	chatopsd/ctl_print.c
 
 EXECUTOR_SRCS = \
+	executor/ask.c \
+	executor/builtin.c \
+	executor/builtin_admin.c \
+	executor/builtin_info.c \
+	executor/builtin_job.c \
+	executor/builtin_user.c \
+	executor/change.c \
+	executor/channel.c \
 	executor/command.c \
+	executor/control.c \
+	executor/core.c \
+	executor/ctl_server.c \
 	executor/db.c \
 	executor/db_job.c \
 	executor/db_seen.c \
 	executor/db_sql.c \
 	executor/db_user.c \
+	executor/explain.c \
+	executor/job.c \
+	executor/job_check.c \
+	executor/job_end.c \
+	executor/job_post.c \
+	executor/job_recover.c \
 	executor/policy.c \
 	executor/rate.c \
+	executor/record.c \
+	executor/refuse.c \
 	executor/runner.c \
 	executor/runner_check.c \
 	executor/runner_core.c \
 	executor/runner_init.c \
 	executor/runner_mounts.c \
 	executor/runner_script.c \
-	executor/runner_spawn.c
+	executor/runner_spawn.c \
+	executor/say.c \
+	executor/status.c
 
 AUDITD_SRCS = \
 	auditd/audit.c \
