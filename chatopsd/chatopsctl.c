@@ -21,8 +21,6 @@
 #include "log.h"
 #include "pathnames.h"
 
-#pragma weak ctl_audit	/* linked in with the log's reader */
-
 /* Two words at most name a command; the rest are its arguments. */
 static const struct command {
 	const char	*words[2];
@@ -167,8 +165,6 @@ run_command(struct ctl *ctl, int argc, char **argv)
 		warnx("there is no command \"%.64s\"", argv[0]);
 		usage();
 	}
-	if (strcmp(argv[0], "audit") == 0 && ctl_audit == NULL)
-		errx(CTL_FAILED, "this build cannot read the log");
 	if (strcmp(argv[0], "audit") == 0)
 		return ctl_audit(ctl->has_conf ? &ctl->conf : NULL, argc - 1,
 		    argv + 1, ctl->json);

@@ -24,6 +24,8 @@
 #include "pathnames.h"
 #include "sys.h"
 
+#pragma weak network_main	/* linked in with the network process */
+
 static int	 waiter = -1;	/* who started us waits at the other end */
 
 static __dead void
@@ -231,6 +233,8 @@ main(int argc, char **argv)
 		if (role_parse(role) != ROLE_NETWORK)
 			usage();
 		setproctitle("network");
+		if (network_main == NULL)
+			fatalx("this build has no network process");
 		network_main(verbose);
 	}
 	(void)umask(077);

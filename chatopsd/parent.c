@@ -18,12 +18,9 @@
 static const enum role start_order[] = {
 	ROLE_AUDIT, ROLE_RUNNER, ROLE_EXECUTOR, ROLE_NETWORK
 };
-/*
- * The executor first: it takes no new commands, ends what runs and has the
- * results told and recorded, for which it needs all the others.
- */
+/* No new commands first, then no running jobs, the record last. */
 static const enum role stop_order[] = {
-	ROLE_EXECUTOR, ROLE_NETWORK, ROLE_RUNNER, ROLE_AUDIT
+	ROLE_NETWORK, ROLE_EXECUTOR, ROLE_RUNNER, ROLE_AUDIT
 };
 
 static void	 start_next(struct parent *);
@@ -431,7 +428,7 @@ stop_next(struct parent *p)
 	role = stop_order[p->step];
 	ms = PARENT_STOP_MS;
 	if (role == ROLE_EXECUTOR)
-		ms += p->conf.executor_stop_ms;
+		ms += p->conf.stop_timeout_ms;
 	p->world->timer(p->arg, PARENT_TIMER_STOP, ms);
 	if (p->child[role].state != CHILD_READY || p->child[role].asked)
 		return;
