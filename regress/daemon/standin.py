@@ -285,7 +285,7 @@ class Standin:
             c = http.client.HTTPConnection('127.0.0.1', self.port,
                                            timeout=timeout)
         try:
-            if not path.startswith('/hooks/'):
+            if not re.fullmatch('/hooks/[a-z0-9]{26}', path):
                 path = '/api/v4' + path
             c.request(method, path, body, h)
             return Answer(c.getresponse())

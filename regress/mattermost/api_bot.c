@@ -16,6 +16,20 @@ bot_json(const struct user *u)
 	    "delete_at", (json_int_t)u->delete_at);
 }
 
+/* A new bot writes to its owner, in a channel of their own. */
+void
+bot_greet(struct user *bot, struct user *owner)
+{
+	struct channel	*c;
+	int		 is_new;
+
+	c = channel_direct(bot, owner, &is_new);
+	(void)post_system(bot, c, "add_bot_teams_channels", "Please add me "
+	    "to teams and channels you want me to interact in. To do this, "
+	    "use the browser or Mattermost Desktop App.", json_pack("{s:s}",
+	    "from_bot", "true"));
+}
+
 static void
 bot_create(struct http_req *req)
 {
@@ -43,6 +57,7 @@ bot_create(struct http_req *req)
 	strlcpy(u->owner, req->user->id, sizeof(u->owner));
 	(void)text_copy(u->first_name, sizeof(u->first_name), req->json,
 	    "display_name");
+	bot_greet(u, req->user);
 	api_json(req, 201, bot_json(u));
 }
 

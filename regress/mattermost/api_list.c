@@ -97,19 +97,24 @@ plist_json(const struct channel *c, const struct plist *l, const char *next,
 /*
  * update_at > since, at most 1000 and without an order of the query, so
  * that the oldest 1000 are taken; then sorted.  Deleted ones and the copies
- * of edited ones too.
+ * of edited ones too, and replies are not counted.
  */
 static void
 list_since(struct http_req *req, struct channel *c, int64_t since)
 {
 	struct plist	 l = { 0 };
 	struct post	*p;
+	const char	*key;
+	json_t		*out, *value;
 
 	TAILQ_FOREACH(p, &c->posts, entry)
 		if (p->update_at > since && l.n < SINCE_MAX)
 			plist_add(&l, p);
 	plist_sort(&l);
-	api_json(req, 200, plist_json(c, &l, "", ""));
+	out = plist_json(c, &l, "", "");
+	json_object_foreach(json_object_get(out, "posts"), key, value)
+		json_object_set_new(value, "reply_count", json_integer(0));
+	api_json(req, 200, out);
 	free(l.p);
 }
 

@@ -28,8 +28,10 @@ team_join(struct team *t, struct user *u)
 
 	m = member_add(&t->members, u);
 	for (i = 0; i < nitems(defaults); i++)
-		if ((c = channel_by_name(t, defaults[i])) != NULL)
+		if ((c = channel_by_name(t, defaults[i])) != NULL) {
 			(void)member_add(&c->members, u);
+			c->last_post_at = clock_ms();
+		}
 	hub_invalidate(u);
 	a.user_id = u->id;
 	hub_publish("added_to_team", json_pack("{s:s,s:s}", "team_id", t->id,

@@ -78,15 +78,17 @@ seed_team(const char *name, const char *display)
 	TAILQ_FOREACH(u, &mm.users, entry) {
 		(void)member_add(&t->members, u);
 		TAILQ_FOREACH(c, &mm.channels, entry)
-			if (c->team == t)
+			if (c->team == t) {
 				(void)member_add(&c->members, u);
+				c->last_post_at = clock_ms();
+			}
 	}
 	TAILQ_FIRST(&t->members)->is_admin = 1;
 	return t;
 }
 
 static json_t *
-seed_bot(const struct user *owner)
+seed_bot(struct user *owner)
 {
 	struct user	*bot = user_new("chatops", "chatops@localhost");
 	struct token	*t;
@@ -94,6 +96,7 @@ seed_bot(const struct user *owner)
 	bot->is_bot = 1;
 	strlcpy(bot->owner, owner->id, sizeof(bot->owner));
 	strlcpy(bot->first_name, "ChatOps", sizeof(bot->first_name));
+	bot_greet(bot, owner);
 	t = token_new(bot, 1, "chatops");
 	return json_pack("{s:s,s:s,s:s}", "id", bot->id, "token", t->secret,
 	    "token_id", t->id);

@@ -386,6 +386,8 @@ int	 may_read(const struct user *, const struct channel *);
 int	 may_post(const struct user *, const struct channel *);
 int	 is_admin(const struct user *);
 
+void	 bot_greet(struct user *, struct user *);
+
 typedef void (api_fn)(struct http_req *);
 struct route {
 	const char	*method, *pattern;

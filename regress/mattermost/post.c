@@ -95,9 +95,8 @@ post_json(const struct post *p, int with_metadata)
 	if (!mm.opt.is_11)
 		json_object_set_new(j, "parent_id", json_string(p->root_id));
 	json_object_set_new(j, "original_id", json_string(p->original_id));
-	json_object_set_new(j, "message", p->delete_at != 0 &&
-	    p->original_id[0] == '\0' ? json_string("") :
-	    json_incref(p->message));
+	json_object_set_new(j, "message", p->delete_at != 0 ?
+	    json_string("") : json_incref(p->message));
 	if (p->message_source != NULL)
 		json_object_set(j, "message_source", p->message_source);
 	json_object_set_new(j, "type", json_string(p->type));
@@ -230,6 +229,7 @@ static void
 post_count(struct post *p)
 {
 	struct channel	*c = p->channel;
+	struct member	*m;
 
 	if (p->create_at > c->last_post_at)
 		c->last_post_at = p->create_at;
@@ -239,6 +239,13 @@ post_count(struct post *p)
 	c->total++;
 	if (p->root_id[0] == '\0')
 		c->total_root++;
+	/* Who writes has seen what is there. */
+	TAILQ_FOREACH(m, &c->members, entry)
+		if (strcmp(m->user->id, p->user_id) == 0) {
+			m->last_viewed = p->create_at;
+			m->msg_count = c->total;
+			m->mention_count = 0;
+		}
 }
 
 /* A message of the server under a user's name; takes props. */
