@@ -17,7 +17,7 @@ ALL_LDFLAGS =	${LDHARDEN} ${SAN} ${LDFLAGS}
 
 # Libraries per program: nobody links what its role has no use for.
 LIBS_COMMON =	-levent -ljansson -lsodium -lpcre2-8 -lseccomp ${BSD_LIBS}
-LIBS_CHATOPSD =	${LIBS_COMMON} -lcurl -lwslay
+LIBS_CHATOPSD =	${LIBS_COMMON} -lcurl -lwslay -lssl -lcrypto
 LIBS_EXECUTOR =	${LIBS_COMMON} -lsqlite3
 LIBS_AUDITD =	${LIBS_COMMON}
 LIBS_CTL =	${LIBS_COMMON} -lsqlite3 -lcrypto
@@ -68,13 +68,28 @@ COMMON_SRCS = \
 	common/verify_sha256.c
 
 CHATOPSD_SRCS = \
+	chatopsd/curl_loop.c \
+	chatopsd/http.c \
+	chatopsd/mm_catchup.c \
+	chatopsd/mm_event.c \
+	chatopsd/mm_lookup.c \
+	chatopsd/mm_post.c \
+	chatopsd/net_call.c \
+	chatopsd/net_core.c \
+	chatopsd/net_identify.c \
+	chatopsd/net_session.c \
+	chatopsd/network.c \
+	chatopsd/origin.c \
 	chatopsd/parent.c \
 	chatopsd/parent_files.c \
 	chatopsd/parent_lock.c \
 	chatopsd/parent_log.c \
 	chatopsd/parent_proc.c \
 	chatopsd/parent_spawn.c \
-	chatopsd/parent_users.c
+	chatopsd/parent_users.c \
+	chatopsd/resolver.c \
+	chatopsd/websocket.c \
+	chatopsd/ws_link.c
 
 CTL_SRCS = \
 	chatopsd/ctl_audit.c \
@@ -86,21 +101,42 @@ CTL_SRCS = \
 	chatopsd/ctl_verify.c
 
 EXECUTOR_SRCS = \
+	executor/ask.c \
+	executor/builtin.c \
+	executor/builtin_admin.c \
+	executor/builtin_info.c \
+	executor/builtin_job.c \
+	executor/builtin_user.c \
+	executor/change.c \
+	executor/channel.c \
 	executor/command.c \
+	executor/control.c \
+	executor/core.c \
+	executor/ctl_server.c \
 	executor/db.c \
 	executor/db_job.c \
 	executor/db_seen.c \
 	executor/db_sql.c \
 	executor/db_user.c \
+	executor/explain.c \
+	executor/job.c \
+	executor/job_check.c \
+	executor/job_end.c \
+	executor/job_post.c \
+	executor/job_recover.c \
 	executor/policy.c \
 	executor/rate.c \
+	executor/record.c \
+	executor/refuse.c \
 	executor/runner.c \
 	executor/runner_check.c \
 	executor/runner_core.c \
 	executor/runner_init.c \
 	executor/runner_mounts.c \
 	executor/runner_script.c \
-	executor/runner_spawn.c
+	executor/runner_spawn.c \
+	executor/say.c \
+	executor/status.c
 
 AUDITD_SRCS = \
 	auditd/audit.c \

@@ -34,7 +34,7 @@ function columns(s,    i, n, c) {
 		next
 	if (s ~ /(^|[^A-Za-z0-9_])(if|for|while|switch)\(/)
 		say("no blank after the keyword")
-	if (s ~ /\)\{/)
+	if (s ~ /\)\{$/)
 		say("no blank before the brace")
 	if (s ~ /^[a-z].*\) \{$/ && s !~ /^(struct|enum|union|static const)/)
 		say("brace of a function belongs on its own line")

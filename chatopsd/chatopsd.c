@@ -24,8 +24,6 @@
 #include "pathnames.h"
 #include "sys.h"
 
-#pragma weak network_main	/* linked in with the network process */
-
 static int	 waiter = -1;	/* who started us waits at the other end */
 
 static __dead void
@@ -233,8 +231,6 @@ main(int argc, char **argv)
 		if (role_parse(role) != ROLE_NETWORK)
 			usage();
 		setproctitle("network");
-		if (network_main == NULL)
-			fatalx("this build has no network process");
 		network_main(verbose);
 	}
 	(void)umask(077);

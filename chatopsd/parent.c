@@ -18,9 +18,12 @@
 static const enum role start_order[] = {
 	ROLE_AUDIT, ROLE_RUNNER, ROLE_EXECUTOR, ROLE_NETWORK
 };
-/* No new commands first, then no running jobs, the record last. */
+/*
+ * The executor first: it takes no new commands, ends what runs and has the
+ * results told and recorded, for which it needs all the others.
+ */
 static const enum role stop_order[] = {
-	ROLE_NETWORK, ROLE_EXECUTOR, ROLE_RUNNER, ROLE_AUDIT
+	ROLE_EXECUTOR, ROLE_NETWORK, ROLE_RUNNER, ROLE_AUDIT
 };
 
 static void	 start_next(struct parent *);
@@ -428,7 +431,7 @@ stop_next(struct parent *p)
 	role = stop_order[p->step];
 	ms = PARENT_STOP_MS;
 	if (role == ROLE_EXECUTOR)
-		ms += p->conf.stop_timeout_ms;
+		ms += p->conf.executor_stop_ms;
 	p->world->timer(p->arg, PARENT_TIMER_STOP, ms);
 	if (p->child[role].state != CHILD_READY || p->child[role].asked)
 		return;

@@ -42,17 +42,17 @@ enum parent_note {
 	PARENT_NOTE_STOPPING
 };
 
-/* Milliseconds; the executor's stop adds the configured stop time-out. */
+/* Milliseconds; the executor's stop adds what the configuration gives. */
 #define PARENT_READY_MS		30000
 #define PARENT_RELOAD_MS	10000
-#define PARENT_STOP_MS		5000
+#define PARENT_STOP_MS		10000
 #define PARENT_DEATH_MS		2000
 
 struct parent_conf {
 	const char	*build;
 	int		 is_root;
 	int		 allow_unconfined;
-	int64_t		 stop_timeout_ms;
+	int64_t		 executor_stop_ms;	/* for jobs and their results */
 };
 
 struct parent_world {
@@ -81,7 +81,7 @@ struct parent_child {
 	long			 pid;
 	int			 closed;	/* its channel is */
 	int			 asked;		/* to stop: 1; killed: 2 */
-	int			 answered;	/* CONF_OK or CONF_ERR is here */
+	int			 answered;	/* CONF_OK or CONF_ERR */
 	uint32_t		 reached;
 };
 
@@ -100,7 +100,7 @@ struct parent {
 	uint64_t			 tried;		/* last one offered */
 	int				 reloading;
 	int				 again;		/* SIGHUP meanwhile */
-	uint32_t			 reload_id;	/* who asked; 0: a signal */
+	uint32_t			 reload_id;	/* 0: a signal */
 	char				 reload_error[ERROR_SIZE];
 };
 

@@ -617,7 +617,9 @@ parent_run(struct parent_files *files, int verbose, int child_stderr,
 	conf.build = build_id;
 	conf.is_root = geteuid() == 0;
 	conf.allow_unconfined = files->conf.allow_unconfined;
-	conf.stop_timeout_ms = files->conf.stop_timeout_ms;
+	/* Time to end by themselves, then from TERM to KILL. */
+	conf.executor_stop_ms = files->conf.stop_timeout_ms +
+	    files->conf.cancel_grace_ms;
 	parent_init(&sh.core, &conf, &world, &sh);
 	parent_start(&sh.core);
 	if (sh.core.state != PARENT_DONE &&

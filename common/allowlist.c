@@ -91,7 +91,7 @@ warn_script(struct warner *w, size_t i)
 	char			 rest[NAME_SIZE + 16];
 
 	if (s->level == LEVEL_USER && warn_at(w, i, "requiredPermission",
-	    "every member of the channel may run this script") == -1)
+	    "anybody who can write to the bot may run it") == -1)
 		return -1;
 	if (s->timeout_ms > TIMEOUT_WARN && warn_at(w, i, "timeout",
 	    "may run for more than one hour") == -1)

@@ -262,7 +262,7 @@ check_members(struct json_in *in, const json_t *v, const struct argument *a)
 		    json_object_get(v, only[i].name) == NULL)
 			continue;
 		json_enter(in, only[i].name);
-		ret = json_bad(in, "is nothing that the type %s has",
+		ret = json_bad(in, "is not for the type %s",
 		    types[a->type]);
 		json_leave(in);
 		return ret;
@@ -308,7 +308,7 @@ check_default(struct json_in *in, const json_t *v, const struct argument *a)
 	value = json_object_get(v, "default");
 	json_enter(in, "default");
 	if (!is_default_type(a, value))
-		ret = json_bad(in, "is %s, which the type %s has not",
+		ret = json_bad(in, "is %s, but the type is %s",
 		    json_kind(value), types[a->type]);
 	else if (argument_check(a, a->fallback, why, sizeof(why)) == -1)
 		ret = json_bad(in, "%s", why);

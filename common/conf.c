@@ -367,6 +367,22 @@ path_resolve(const char *dir, char *path)
 	return 0;
 }
 
+/* Where nothing else is said the keys are in the log folder. */
+static int
+default_keys(struct conf *c, struct json_in *in)
+{
+	int	 n;
+
+	if (c->keys[0] != '\0')
+		return 0;
+	n = snprintf(c->keys, sizeof(c->keys), "%s/keys", c->logs);
+	if (n >= 0 && (size_t)n < sizeof(c->keys))
+		return 0;
+	json_enter(in, "paths");
+	json_enter(in, "logs");
+	return json_bad(in, "is too long for a folder keys in it");
+}
+
 static int
 resolve_paths(struct conf *c, struct json_in *in, const char *dir)
 {
@@ -386,13 +402,6 @@ resolve_paths(struct conf *c, struct json_in *in, const char *dir)
 	};
 	size_t	 i;
 
-	if (c->keys[0] == '\0') {
-		if (path_resolve(dir, c->logs) == -1 ||
-		    strlcpy(c->keys, c->logs, sizeof(c->keys)) >=
-		    sizeof(c->keys) || strlcat(c->keys, "/keys",
-		    sizeof(c->keys)) >= sizeof(c->keys))
-			return json_bad(in, "paths.logs is too long");
-	}
 	for (i = 0; i < nitems(paths); i++) {
 		json_enter(in, paths[i].section);
 		json_enter(in, paths[i].name);
@@ -429,6 +438,7 @@ conf_parse(struct conf *c, const struct json_file *jf, const char *dir,
 	json_in_init(&in, jf, e);
 	if (json_fields(&in, jf->root, top, nitems(top), c) == -1 ||
 	    resolve_paths(c, &in, dir) == -1 ||
+	    default_keys(c, &in) == -1 ||
 	    derive_websocket(c, &in) == -1) {
 		conf_wipe(c);
 		return -1;

@@ -94,9 +94,27 @@ fail_at(struct json_error *e, const char *name, int line, int column,
 	memset(e, 0, sizeof(*e));
 	error_copy(e->file, sizeof(e->file), name);
 	e->line = line > 0 ? line : 0;
-	e->column = line > 0 && column > 0 ? column : 0;
+	e->column = line <= 0 ? 0 : column > 0 ? column : 1;
 	error_copy(e->text, sizeof(e->text), text);
 	return -1;
+}
+
+/*
+ * jansson quotes what stands near the error and names its own flags.  The
+ * place is known, and what stands there may be a token: neither is shown.
+ */
+static int
+fail_syntax(struct json_error *e, const char *name, const json_error_t *je)
+{
+	char	 text[sizeof(je->text)];
+	char	*p;
+
+	(void)strlcpy(text, je->text, sizeof(text));
+	if ((p = strstr(text, " near '")) != NULL)
+		*p = '\0';
+	if ((p = strstr(text, " without JSON_ALLOW_NUL")) != NULL)
+		*p = '\0';
+	return fail_at(e, name, je->line, je->column, text);
 }
 
 int
@@ -125,12 +143,13 @@ json_file_parse(struct json_file *jf, const char *name, const char *text,
 		json_file_free(jf);
 		return fail_at(e, name, 0, 0, strerror(ENOMEM));
 	}
-	memcpy(jf->text, text, len);
+	if (len > 0)		/* an empty file may have no buffer */
+		memcpy(jf->text, text, len);
 	jf->text[len] = '\0';
 	jf->len = len;
-	jf->root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+	jf->root = json_loadb(jf->text, len, JSON_REJECT_DUPLICATES, &je);
 	if (jf->root == NULL) {
-		(void)fail_at(e, name, je.line, je.column, je.text);
+		(void)fail_syntax(e, name, &je);
 		json_file_free(jf);
 		return -1;
 	}

@@ -252,7 +252,7 @@ text_is_nearer(const char *typed, const char *name, size_t *best)
 	size_t	 d, len, limit;
 
 	len = strlen(typed);
-	limit = len <= 3 ? 1 : 2;
+	limit = len < 2 ? 0 : len < 4 ? 1 : 2;
 	d = text_distance(typed, name, limit);
 	if (d > limit && len >= 2 && strncasecmp(typed, name, len) == 0)
 		d = 1;

@@ -1,1 +1,628 @@
-int placeholder_command;
+/*
+ * One command, from the claim of its post to a decision.  The order of the
+ * layers is the order of this file: claimed, fresh, not banned, within the
+ * rate, readable, words; then who and where are asked afresh, policy.c
+ * decides, arguments are checked, and job.c or a built-in does it.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+#include "log.h"
+
+static void	command_decide(struct executor *, struct cmd *);
+
+static void
+command_free(struct executor *x, struct cmd *c)
+{
+	ask_forget(x, c);
+	TAILQ_REMOVE(&x->cmds, c, entry);
+	x->ncmds--;
+	buf_free(&c->out);
+	free(c);
+	if (x->is_xoff_sent && x->ncmds < CORE_COMMANDS_LOW) {
+		x->is_xoff_sent = 0;
+		x->w.send(x->w.arg, ROLE_NETWORK, MSG_XON, 0, -1, NULL);
+	}
+}
+
+void
+command_end(struct executor *x, struct cmd *c)
+{
+	if (c->in.post_id[0] != '\0' &&
+	    db_seen_close(x->db, c->in.post_id) == -1)
+		core_db_result(x, 0, "closing a claim");
+	command_free(x, c);
+}
+
+void
+command_answer(struct executor *x, struct cmd *c)
+{
+	say_buf(x, c->in.channel_id, c->root_id, &c->out);
+	command_end(x, c);
+}
+
+void
+command_free_all(struct executor *x)
+{
+	struct cmd	*c;
+
+	while ((c = TAILQ_FIRST(&x->cmds)) != NULL) {
+		TAILQ_REMOVE(&x->cmds, c, entry);
+		buf_free(&c->out);
+		free(c);
+	}
+}
+
+/*
+ * Case does not matter in a mention, and a colon may follow.  NULL: this
+ * is no mention of us.
+ */
+static const char *
+after_mention(const struct executor *x, const char *text)
+{
+	size_t	 n = strlen(x->net.bot_name);
+
+	if (n == 0 || text[0] != '@' ||
+	    strncasecmp(text + 1, x->net.bot_name, n) != 0)
+		return NULL;
+	text += 1 + n;
+	if (*text == ':')
+		text++;
+	return *text == ' ' ? text + 1 : NULL;
+}
+
+/* Where the words begin, or NULL when this is no command at all. */
+static const char *
+command_body(const struct executor *x, const struct cmd *c)
+{
+	const char	*text = c->in.text, *p;
+	size_t		 n = strlen(x->conf->prefix);
+
+	if ((p = after_mention(x, text)) != NULL)
+		return p;
+	if (n > 0 && strncmp(text, x->conf->prefix, n) == 0) {
+		/* "!!!" and "! no" are what people write to each other. */
+		if (isalnum((unsigned char)text[n]) ||
+		    c->in.channel_type == 'D')
+			return text + n;
+		return NULL;
+	}
+	return c->in.channel_type == 'D' ? text : NULL;
+}
+
+/* The channel's name is both ids, in the order of their bytes. */
+static int
+is_own_direct(const struct executor *x, const struct msg_command *m)
+{
+	char	 name[2 * ID_SIZE + 2];
+	int	 order = strcmp(x->net.bot_id, m->user_id);
+
+	if (x->net.bot_id[0] == '\0' || order == 0 ||
+	    snprintf(name, sizeof(name), "%s__%s",
+	    order < 0 ? x->net.bot_id : m->user_id,
+	    order < 0 ? m->user_id : x->net.bot_id) >= (int)sizeof(name))
+		return 0;
+	return strcmp(name, m->channel_name) == 0;
+}
+
+void
+command_input(struct executor *x, const struct cmd *c,
+    struct policy_input *in)
+{
+	memset(in, 0, sizeof(*in));
+	in->has_account = c->has_account;
+	in->account = (enum lookup_status)c->account.status;
+	in->account_flags = c->account.flags;
+	in->channel_type = (char)c->in.channel_type;
+	in->is_direct_ok = is_own_direct(x, &c->in);
+	in->has_member = c->has_member;
+	in->member = (enum lookup_status)c->member.status;
+	in->is_channel_guest = c->member.guest;
+	in->has_user = 1;
+	in->user = c->user;
+	in->is_banned = c->is_banned;
+	in->ban = c->ban;
+	in->now = core_wall(x);
+	in->is_audit_ok = x->is_audit_ok;
+	in->is_stopping = x->is_stopping;
+}
+
+int
+command_may_builtin(struct executor *x, const struct cmd *c,
+    const struct builtin *b)
+{
+	struct policy_input	 in;
+	struct policy_result	 out;
+
+	command_input(x, c, &in);
+	in.kind = POLICY_BUILTIN;
+	in.name = b->name;
+	in.min_level = b->level;
+	policy_decide(&in, &out);
+	return out.reason == REASON_ALLOWED;
+}
+
+int
+command_may_script(struct executor *x, const struct cmd *c,
+    const struct script *s)
+{
+	struct policy_input	 in;
+	struct policy_result	 out;
+
+	command_input(x, c, &in);
+	in.kind = POLICY_SCRIPT;
+	in.name = s->name;
+	in.script = s;
+	in.channel = channel_match(x, s, c->in.channel_id,
+	    in.channel_unresolved, sizeof(in.channel_unresolved));
+	policy_decide(&in, &out);
+	return out.reason == REASON_ALLOWED;
+}
+
+/* What is known of the author here: 0, or -1 when it cannot be read. */
+static int
+command_read_user(struct executor *x, struct cmd *c)
+{
+	int	 r;
+
+	if (db_user_get(x->db, c->in.user_id, &c->user) == -1 ||
+	    (r = db_ban_get(x->db, c->in.user_id, core_wall(x),
+	    &c->ban)) == -1) {
+		core_db_result(x, 0, "who may do what");
+		return -1;
+	}
+	c->is_banned = r;
+	return 0;
+}
+
+static void
+command_dead(struct executor *x, struct cmd *c)
+{
+	refuse_dead(x, c->in.channel_id, c->root_id, "the database fails");
+	/* The claim stays open: told again after a restart. */
+	command_free(x, c);
+}
+
+static int
+is_fresh(struct executor *x, const struct msg_command *m)
+{
+	int64_t	 age;
+
+	if (__builtin_sub_overflow(core_server_now(x), m->create_at, &age))
+		return 0;
+	return age <= x->conf->message_age_ms &&
+	    age >= -x->conf->message_age_ms;
+}
+
+/*
+ * What can be said without asking anybody: the reason, and the sentence in
+ * c->why; REASON_ALLOWED goes on.  -1: the database failed.
+ */
+static int
+command_early(struct executor *x, struct cmd *c, char *why, size_t size)
+{
+	monotime_t	 now = core_mono(x);
+	int64_t		 wait;
+	char		 len[32];
+
+	if (c->in.missed) {
+		(void)strlcpy(why, "it was missed while the bot was offline "
+		    "and was not run, please send it again", size);
+		return REASON_MISSED;
+	}
+	if (!is_fresh(x, &c->in)) {
+		duration_format(x->conf->message_age_ms, len, sizeof(len));
+		(void)snprintf(why, size, "the message's time is more than %s "
+		    "from now, please send it again", len);
+		return REASON_AGE;
+	}
+	if (command_read_user(x, c) == -1)
+		return -1;
+	if (c->is_banned || c->user.level == LEVEL_BANNED) {
+		(void)snprintf(why, size, "you are banned%s%.400s",
+		    c->is_banned ? ": " : "", c->ban.reason);
+		return REASON_BANNED;
+	}
+	if (!rate_check(x->rate, RATE_USER, c->in.user_id,
+	    &x->conf->user_rate, now, &wait)) {
+		duration_format(wait, len, sizeof(len));
+		(void)snprintf(why, size, "too many commands from you, try "
+		    "again in %s", len);
+		return REASON_RATE_USER;
+	}
+	if (!rate_check(x->rate, RATE_GLOBAL, "", &x->conf->global_rate, now,
+	    &wait)) {
+		duration_format(wait, len, sizeof(len));
+		(void)snprintf(why, size, "too many commands from everybody, "
+		    "try again in %s", len);
+		return REASON_RATE_GLOBAL;
+	}
+	if (rate_take(x->rate, RATE_USER, c->in.user_id, &x->conf->user_rate,
+	    now) == -1 || rate_take(x->rate, RATE_GLOBAL, "",
+	    &x->conf->global_rate, now) == -1)
+		return -1;
+	return REASON_ALLOWED;
+}
+
+/*
+ * Claim it, and count it, in one transaction: 1 ours, 0 seen before, -1.
+ * Nothing at all is done with the post before this is durable.
+ */
+static int
+command_claim(struct executor *x, struct cmd *c, int *reason, char *why,
+    size_t size)
+{
+	struct db_seen	 seen;
+	int		 r;
+
+	memset(&seen, 0, sizeof(seen));
+	(void)strlcpy(seen.post_id, c->in.post_id, sizeof(seen.post_id));
+	(void)strlcpy(seen.execution_id, c->execution_id,
+	    sizeof(seen.execution_id));
+	(void)strlcpy(seen.user_id, c->in.user_id, sizeof(seen.user_id));
+	(void)strlcpy(seen.channel_id, c->in.channel_id,
+	    sizeof(seen.channel_id));
+	(void)strlcpy(seen.root_id, c->root_id, sizeof(seen.root_id));
+	seen.create_at = c->in.create_at;
+	seen.seen_at = core_wall(x);
+	seen.open = 1;
+	if (db_begin(x->db) == -1)
+		return -1;
+	r = db_claim(x->db, &seen, core_server_now(x));
+	if (r == 1 && (*reason = command_early(x, c, why, size)) == -1)
+		r = -1;
+	if (r != 1) {
+		db_rollback(x->db);
+		return r;
+	}
+	return db_commit(x->db) == -1 ? -1 : 1;
+}
+
+static struct cmd *
+command_alloc(struct executor *x, const struct msg_command *m)
+{
+	struct cmd	*c;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		fatal("calloc");
+	c->in = *m;
+	c->serial = ++x->serial;
+	(void)strlcpy(c->root_id, m->root_id[0] != '\0' ? m->root_id :
+	    m->post_id, sizeof(c->root_id));
+	core_uuid(x, c->execution_id);
+	buf_init(&c->out, CORE_TEXT_MAX);
+	TAILQ_INSERT_TAIL(&x->cmds, c, entry);
+	if (++x->ncmds > CORE_COMMANDS_HIGH && !x->is_xoff_sent) {
+		x->is_xoff_sent = 1;
+		x->w.send(x->w.arg, ROLE_NETWORK, MSG_XOFF, 0, -1, NULL);
+	}
+	return c;
+}
+
+static void
+account_answer(struct executor *x, void *arg, const void *answer)
+{
+	const struct msg_user	*m = answer;
+	struct cmd		*c = arg;
+
+	c->has_account = 1;
+	if (m == NULL)
+		c->account.status = LOOKUP_FAILED;
+	else
+		c->account = *m;
+	/* Another id is no answer to who this is. */
+	if (c->account.status == LOOKUP_OK &&
+	    strcmp(c->account.id, c->in.user_id) != 0)
+		c->account.status = LOOKUP_FAILED;
+	c->pending--;
+	command_decide(x, c);
+}
+
+static void
+member_answer(struct executor *x, void *arg, const void *answer)
+{
+	const struct msg_member	*m = answer;
+	struct cmd		*c = arg;
+
+	c->has_member = 1;
+	if (m == NULL)
+		c->member.status = LOOKUP_FAILED;
+	else
+		c->member = *m;
+	c->pending--;
+	command_decide(x, c);
+}
+
+static void
+target_answer(struct executor *x, void *arg, const void *answer)
+{
+	const struct msg_user	*m = answer;
+	struct cmd		*c = arg;
+
+	c->has_target = 1;
+	if (m == NULL)
+		c->target.status = LOOKUP_FAILED;
+	else
+		c->target = *m;
+	c->pending--;
+	command_decide(x, c);
+}
+
+static void
+command_ask_user(struct executor *x, struct cmd *c, int by_name,
+    const char *key, ask_fn fn)
+{
+	struct msg_lookup_user	 m;
+
+	memset(&m, 0, sizeof(m));
+	m.by_name = by_name != 0;
+	(void)strlcpy(m.key, key, sizeof(m.key));
+	c->pending++;
+	(void)ask(x, ROLE_NETWORK, MSG_LOOKUP_USER, -1, &m, MSG_USER, fn, c,
+	    CORE_LOOKUP_MS);
+}
+
+/* The word that names a user: "@name", or an id as it stands. */
+static void
+command_ask_target(struct executor *x, struct cmd *c)
+{
+	const char	*word;
+	char		 name[USERNAME_SIZE];
+	size_t		 i;
+
+	if (c->builtin == NULL || c->builtin->target == 0 ||
+	    (word = words_get(&c->words, c->builtin->target)) == NULL)
+		return;
+	if (*word != '@' && text_is_id(word)) {
+		command_ask_user(x, c, 0, word, target_answer);
+		return;
+	}
+	word += *word == '@';
+	c->has_target = 1;
+	c->target.status = LOOKUP_MISSING;
+	if (*word == '\0' ||
+	    strlcpy(name, word, sizeof(name)) >= sizeof(name))
+		return;
+	for (i = 0; name[i] != '\0'; i++) {
+		name[i] = (char)tolower((unsigned char)name[i]);
+		if (!isalnum((unsigned char)name[i]) &&
+		    strchr(".-_", name[i]) == NULL)
+			return;
+	}
+	c->has_target = 0;
+	command_ask_user(x, c, 1, name, target_answer);
+}
+
+/* Scripts whose channels matter for this command. */
+static void
+command_ask_channels(struct executor *x, struct cmd *c)
+{
+	size_t	 i;
+	long	 n;
+
+	c->has_channels = 0;
+	if (x->al == NULL)
+		return;
+	if (c->builtin == NULL && c->script[0] != '\0') {
+		if ((n = allowlist_find(x->al, c->script)) != -1)
+			c->has_channels = channel_resolve(x,
+			    &x->al->scripts[n]) > 0;
+		if (n != -1)
+			return;
+	}
+	if (c->builtin != NULL && !c->builtin->channels)
+		return;
+	for (i = 0; i < x->al->n; i++)
+		if (channel_resolve(x, &x->al->scripts[i]) > 0)
+			c->has_channels = 1;
+}
+
+static void
+command_lookup(struct executor *x, struct cmd *c)
+{
+	struct msg_lookup_member	 m;
+
+	c->stage = CMD_LOOKUP;
+	c->pending = 1;		/* ours, until everything is asked */
+	command_ask_user(x, c, 0, c->in.user_id, account_answer);
+	if (c->in.channel_type != 'D') {
+		memset(&m, 0, sizeof(m));
+		(void)strlcpy(m.channel_id, c->in.channel_id,
+		    sizeof(m.channel_id));
+		(void)strlcpy(m.user_id, c->in.user_id, sizeof(m.user_id));
+		c->pending++;
+		(void)ask(x, ROLE_NETWORK, MSG_LOOKUP_MEMBER, -1, &m,
+		    MSG_MEMBER, member_answer, c, CORE_LOOKUP_MS);
+	}
+	command_ask_target(x, c);
+	command_ask_channels(x, c);
+	c->pending--;
+	command_decide(x, c);
+}
+
+/* "!run name …" is "!name …", and nothing but a script. */
+static void
+command_name(struct cmd *c)
+{
+	const char	*name = words_get(&c->words, 0);
+
+	c->first = 1;
+	c->builtin = builtin_find(name);
+	if (c->builtin != NULL && strcmp(name, "run") == 0 &&
+	    words_get(&c->words, 1) != NULL) {
+		c->builtin = NULL;
+		name = words_get(&c->words, 1);
+		c->first = 2;
+	}
+	if (c->builtin == NULL &&
+	    strlcpy(c->script, name, sizeof(c->script)) >= sizeof(c->script))
+		c->script[0] = '\0';
+}
+
+void
+command_new(struct executor *x, const struct msg_command *m)
+{
+	struct cmd	*c;
+	const char	*body;
+	char		 why[512];
+	int		 r, reason = -1;
+
+	if (x->ncmds >= CORE_COMMANDS_MAX) {
+		x->w.exit(x->w.arg, "network does not honour XOFF");
+		return;
+	}
+	c = command_alloc(x, m);
+	if ((r = command_claim(x, c, &reason, why, sizeof(why))) == 0) {
+		log_debug("post %s was seen before", m->post_id);
+		command_free(x, c);
+		return;
+	}
+	if (r == -1) {
+		core_db_result(x, 0, "claiming a post");
+		command_dead(x, c);
+		return;
+	}
+	core_db_result(x, 1, "");
+	if ((body = command_body(x, c)) == NULL)
+		command_end(x, c);
+	else if (reason != REASON_ALLOWED)
+		refuse_early(x, c, (enum reason)reason, "%s", why);
+	else if (text_check_command(body, strlen(body), why,
+	    sizeof(why)) == -1)
+		refuse(x, c, REASON_TEXT, "%s", why);
+	else if (text_split(body, strlen(body), &c->words, why,
+	    sizeof(why)) == -1)
+		refuse(x, c, REASON_WORDS, "%s", why);
+	else if (c->words.n == 0)
+		command_end(x, c);
+	else {
+		command_name(c);
+		command_lookup(x, c);
+	}
+}
+
+/* A channel's name was answered: who waited for the last one goes on. */
+void
+command_channels(struct executor *x)
+{
+	struct cmd	*c, *tmp;
+	size_t		 i;
+	int		 waiting;
+
+	TAILQ_FOREACH_SAFE(c, &x->cmds, entry, tmp) {
+		if (c->stage != CMD_LOOKUP || !c->has_channels)
+			continue;
+		waiting = 0;
+		for (i = 0; x->al != NULL && i < x->al->n && !waiting; i++)
+			waiting = channel_waiting(x, &x->al->scripts[i]) > 0;
+		if (waiting)
+			continue;
+		c->has_channels = 0;
+		command_decide(x, c);
+	}
+	job_channels(x);
+	explain_channels(x);
+}
+
+static void
+refuse_unknown(struct executor *x, struct cmd *c)
+{
+	const char	*typed, *near;
+
+	typed = words_get(&c->words, c->first - 1);
+	near = builtin_suggest(x, c, typed);
+	refuse(x, c, REASON_UNKNOWN, "there is no command %.64s%s%s%s", typed,
+	    near != NULL ? ", did you mean " : "", near != NULL ? near : "",
+	    near != NULL ? "" : "; help lists what you may run here");
+}
+
+/* The words after the name, without --dry-run where the script has one. */
+static void
+command_typed(struct cmd *c, const struct script *s, struct words *typed)
+{
+	const char	*w;
+	size_t		 i;
+
+	memset(typed, 0, offsetof(struct words, data));
+	for (i = c->first; (w = words_get(&c->words, i)) != NULL; i++) {
+		if (s->dry_run != NULL && !c->dry_run &&
+		    strcmp(w, "--dry-run") == 0)
+			c->dry_run = 1;
+		else if (words_add(typed, w, strlen(w)) == -1)
+			fatalx("words do not fit where they came from");
+	}
+}
+
+static void
+command_script(struct executor *x, struct cmd *c, const struct script *s,
+    uint32_t number)
+{
+	struct arguments	*args;
+	struct words		*typed;
+	char			 usage[1024], key[RATE_KEY_SIZE], len[32];
+	int64_t			 wait;
+
+	if ((args = calloc(1, sizeof(*args))) == NULL ||
+	    (typed = calloc(1, sizeof(*typed))) == NULL)
+		fatal("calloc");
+	command_typed(c, s, typed);
+	(void)snprintf(key, sizeof(key), "%s/%s", c->in.user_id, s->name);
+	if (arguments_check(s, typed, c->dry_run, x->hmac_key, args) == -1) {
+		arguments_usage(s, usage, sizeof(usage));
+		refuse(x, c, REASON_ARGUMENTS, "%s; usage: %s%s", args->why,
+		    x->conf->prefix, usage);
+	} else if (!rate_check(x->rate, RATE_SCRIPT, key, &s->rate,
+	    core_mono(x), &wait)) {
+		duration_format(wait, len, sizeof(len));
+		refuse(x, c, REASON_RATE_SCRIPT, "%s may be run %u times per "
+		    "user in its period, try again in %s", s->name,
+		    s->rate.count, len);
+	} else {
+		/* The job owns both from here on. */
+		job_admit(x, c, s, number, args, typed);
+		return;
+	}
+	freezero(args, sizeof(*args));
+	freezero(typed, sizeof(*typed));
+}
+
+static void
+command_decide(struct executor *x, struct cmd *c)
+{
+	struct policy_input	 in;
+	struct policy_result	 out;
+	long			 n = -1;
+
+	if (c->pending > 0 || c->has_channels || c->stage != CMD_LOOKUP)
+		return;
+	/* What may have changed while the server was asked. */
+	if (command_read_user(x, c) == -1) {
+		command_dead(x, c);
+		return;
+	}
+	command_input(x, c, &in);
+	in.kind = POLICY_BUILTIN;
+	in.min_level = LEVEL_USER;
+	in.name = c->builtin != NULL ? c->builtin->name : c->script;
+	if (c->builtin != NULL)
+		in.min_level = c->builtin->level;
+	else if (x->al != NULL &&
+	    (n = allowlist_find(x->al, c->script)) != -1) {
+		in.kind = POLICY_SCRIPT;
+		in.script = &x->al->scripts[n];
+		in.channel = channel_match(x, in.script, c->in.channel_id,
+		    in.channel_unresolved, sizeof(in.channel_unresolved));
+	}
+	policy_decide(&in, &out);
+	if (out.reason != REASON_ALLOWED)
+		refuse(x, c, out.reason, "%s", out.why);
+	else if (c->builtin != NULL)
+		builtin_run(x, c);
+	else if (n == -1)
+		refuse_unknown(x, c);
+	else
+		command_script(x, c, in.script, (uint32_t)n);
+}

@@ -173,7 +173,7 @@ int64_t	 db_seen_prune(struct db *, int64_t before, size_t max);
  * moves, enforced by a trigger as well (a move that is not here is an
  * error, so that no bug can take a state back):
  *
- *	(new) -> queued | running | done
+ *	(new) -> queued | running | done | dropped
  *	queued -> running | done | dropped
  *	running -> done
  *	done -> finished

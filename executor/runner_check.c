@@ -76,8 +76,9 @@ explain_open(const struct walk *w, const char *step, const char *name,
 		return runner_fail(w->e, step, 0, "%s: %s is a symbolic link: "
 		    "write the path that it leads to", path, name);
 	if (error == EACCES)
-		return runner_fail(w->e, step, error, "%s: %s: the runner's "
-		    "user must be able to read it", path, name);
+		return runner_fail(w->e, step, error, "%s: %s, which the "
+		    "runner's user must be able to %s", path, name,
+		    strcmp(step, "folder") == 0 ? "search" : "read");
 	return runner_fail(w->e, step, error, "%s: %s", path, name);
 }
 

@@ -546,16 +546,16 @@ TEST(stop_in_order)
 {
 	start_all();
 	parent_stop(&p, "test");
-	CHECK_STR(trace, "notify stopping\nsend network STOP\n");
-	CHECK_INT(timers[PARENT_TIMER_STOP], PARENT_STOP_MS);
-	parent_closed(&p, ROLE_NETWORK, "");
-	gone(ROLE_NETWORK, 0);
+	CHECK_STR(trace, "notify stopping\nsend executor STOP\n");
 	CHECK_INT(timers[PARENT_TIMER_STOP], PARENT_STOP_MS + 10000);
+	parent_closed(&p, ROLE_EXECUTOR, "");
 	gone(ROLE_EXECUTOR, 0);
+	CHECK_INT(timers[PARENT_TIMER_STOP], PARENT_STOP_MS);
+	gone(ROLE_NETWORK, 0);
 	gone(ROLE_RUNNER, 0);
 	gone(ROLE_AUDIT, 0);
-	CHECK_STR(trace, "notify stopping\nsend network STOP\n"
-	    "send executor STOP\nsend runner STOP\nsend audit STOP\n"
+	CHECK_STR(trace, "notify stopping\nsend executor STOP\n"
+	    "send network STOP\nsend runner STOP\nsend audit STOP\n"
 	    "finish 0\n");
 	CHECK_INT(p.state, PARENT_DONE);
 	parent_stop(&p, "again");
@@ -565,7 +565,7 @@ TEST(stop_in_order)
 
 TEST(stop_is_bounded)
 {
-	static const enum role	 order[] = { ROLE_NETWORK, ROLE_EXECUTOR,
+	static const enum role	 order[] = { ROLE_EXECUTOR, ROLE_NETWORK,
 	    ROLE_RUNNER, ROLE_AUDIT };
 	size_t			 i;
 

@@ -1,0 +1,89 @@
+/*
+ * How everything is: one text for !status and chatopsctl status.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core.h"
+#include "proc.h"
+
+static void
+confinement(const struct msg_ready *r, char *out, size_t size)
+{
+	static const struct {
+		uint32_t	 bit;
+		const char	*name;
+	} bits[] = {
+		{ CONFINED_UID, "own user" },
+		{ CONFINED_CAPS, "no capabilities" },
+		{ CONFINED_NNP, "no new privileges" },
+		{ CONFINED_LANDLOCK, "landlock" },
+		{ CONFINED_SECCOMP, "seccomp" },
+		{ CONFINED_DUMPABLE, "not dumpable" },
+		{ CONFINED_RLIMITS, "rlimits" }
+	};
+	size_t	 i;
+
+	(void)strlcpy(out, "confined by", size);
+	for (i = 0; i < nitems(bits); i++) {
+		if (!(r->reached & bits[i].bit))
+			continue;
+		(void)strlcat(out, i == 0 || out[11] == '\0' ? " " : ", ",
+		    size);
+		(void)strlcat(out, bits[i].name, size);
+	}
+	if (r->note[0] != '\0') {
+		(void)strlcat(out, "; ", size);
+		(void)strlcat(out, r->note, size);
+	}
+}
+
+static void
+status_executor(struct executor *x,
+    void (*each)(void *, const char *, const char *, const char *), void *arg)
+{
+	char	 text[1536], more[1280], up[32];
+
+	duration_format(monotime_sub(core_mono(x), x->started) / 1000 * 1000 +
+	    1000, up, sizeof(up));
+	confinement(&x->ready, more, sizeof(more));
+	(void)snprintf(text, sizeof(text), "version %s, up %s, allowlist "
+	    "generation %" PRIu64 " with %zu scripts, %zu commands under way, "
+	    "%" PRIu64 " refused, %s", CHATOPS_VERSION, up, x->generation,
+	    x->al != NULL ? x->al->n : 0, x->ncmds, x->refusals, more);
+	each(arg, "executor", x->is_stopping ? "stopping" : "ok", text);
+	each(arg, "database", x->is_db_ok ? "ok" : "failing",
+	    x->is_db_ok ? "" : db_error(x->db));
+}
+
+void
+status_each(struct executor *x,
+    void (*each)(void *, const char *, const char *, const char *), void *arg)
+{
+	static const char *const states[NET_STATE_COUNT] = { "down",
+	    "connecting", "connected", "refused by the server" };
+	char	 text[1536];
+
+	status_executor(x, each, arg);
+	(void)snprintf(text, sizeof(text), "%s%sserver %s, round-trip %u ms, "
+	    "clock differs by %lld ms, %" PRIu64 " answers not delivered%s",
+	    x->net.why, x->net.why[0] != '\0' ? ", " : "",
+	    x->net.server_version[0] != '\0' ? x->net.server_version :
+	    "unknown", x->net.rtt, (long long)x->net.skew, x->undelivered,
+	    x->is_xoff ? ", held back" : "");
+	each(arg, "network", states[x->net.state], text);
+	(void)snprintf(text, sizeof(text), "%zu of %u jobs running, %zu "
+	    "waiting, %" PRIu64 " since the start", x->nrunning,
+	    x->conf->max_jobs, x->nqueued, x->runs);
+	each(arg, "runner", "ok", text);
+	if (x->is_audit_ok)
+		(void)snprintf(text, sizeof(text), "log %s, line %" PRIu64,
+		    x->head.origin, x->head.seq);
+	else
+		(void)strlcpy(text, x->audit_why, sizeof(text));
+	if (ask_oldest(x, ROLE_AUDIT) > CORE_AUDIT_SLOW_MS)
+		each(arg, "audit", "not answering", text);
+	else
+		each(arg, "audit", x->is_audit_ok ? "ok" : "failing", text);
+}
