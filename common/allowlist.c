@@ -89,6 +89,7 @@ warn_script(struct warner *w, size_t i)
 	const struct script	*s = &w->list->scripts[i];
 	const struct argument	*a;
 	char			 rest[NAME_SIZE + 16];
+	size_t			 k;
 
 	if (s->level == LEVEL_USER && warn_at(w, i, "requiredPermission",
 	    "anybody who can write to the bot may run it") == -1)
@@ -96,7 +97,8 @@ warn_script(struct warner *w, size_t i)
 	if (s->timeout_ms > TIMEOUT_WARN && warn_at(w, i, "timeout",
 	    "may run for more than one hour") == -1)
 		return -1;
-	for (a = s->args; a < s->args + s->nargs; a++) {
+	for (k = 0; k < s->nargs; k++) {
+		a = &s->args[k];
 		if (a->type != ARG_STRING || a->regex != NULL ||
 		    a->nvalues > 0)
 			continue;

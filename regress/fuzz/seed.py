@@ -230,13 +230,18 @@ def post(message, extra='"props":{},'):
                   % (ID, ID, ID, message, extra))
 
 
-POSTED = ('"channel_display_name":"x","channel_name":"town-square",'
+BOT = "botbotbotbotbotbotbotbotbo"
+POSTED = ('"channel_display_name":"x","channel_name":"ops",'
           '"channel_type":"%s","sender_name":"@alice","team_id":"' + ID
           + '","post":%s')
 REACTION = quoted('{"user_id":"%s","post_id":"%s","emoji_name":"+1",'
                   '"create_at":1}' % (ID, ID))
 EVENTS = [event("posted", POSTED % ("O", post("!ping")), 3, ID),
+          event("posted", (POSTED % ("D", post("ping"))).replace(
+              '"ops"', '"%s__%s"' % (ID, BOT)), 4, ID),
           event("posted", POSTED % ("D", post("ping")), 4, ID),
+          post("!ping").replace("\\", "")[1:-1].replace(
+              '"channel_id":"%s"' % ID, '"channel_id":"%s"' % ("c" * 26)),
           event("posted", POSTED % ("P", post("@bot run x")), 5, ID),
           event("posted", POSTED % ("O", post("!a", '"props":{"from_webhook":'
                                               '"true"},')), 6, ID),

@@ -48,13 +48,14 @@ check_event(const struct mm_envelope *e)
 	static struct msg_command	 cmd;
 	struct msg_reaction		 reaction;
 	const char			*why = NULL, *channel;
+	enum mm_verdict			 verdict;
 	json_t				*post;
 
 	MUST(e->event != NULL && e->data != NULL);
 	memset(&cmd, 0, sizeof(cmd));
 	if ((post = mm_inner(e->data, "post")) != NULL) {
-		check_verdict(mm_judge_posted(e, post, &self, &cmd, &why),
-		    &cmd, why);
+		verdict = mm_judge_posted(e, post, &self, &cmd, &why);
+		check_verdict(verdict, &cmd, why);
 		json_decref(post);
 	}
 	memset(&reaction, 0, sizeof(reaction));
@@ -74,13 +75,14 @@ check_post(const char *text, size_t len)
 					    "ops", "O", "" };
 	static struct msg_command	 cmd;
 	const char			*why = NULL;
+	enum mm_verdict			 verdict;
 	json_t				*post;
 
 	memset(&cmd, 0, sizeof(cmd));
 	if ((post = mm_parse(text, len)) == NULL)
 		return;
-	check_verdict(mm_judge_post(post, &where, &self, &cmd, &why), &cmd,
-	    why);
+	verdict = mm_judge_post(post, &where, &self, &cmd, &why);
+	check_verdict(verdict, &cmd, why);
 	json_decref(post);
 }
 
