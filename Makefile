@@ -51,8 +51,8 @@ COMMON_SRCS = \
 	common/json_locate.c \
 	common/log.c \
 	common/markdown.c \
-	common/monotime.c \
 	common/merkle.c \
+	common/monotime.c \
 	common/msg.c \
 	common/msg_fields.c \
 	common/note.c \
