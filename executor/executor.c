@@ -30,6 +30,8 @@
 #define PATH_BOOT_ID	"/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_SIZE	37
 #define PIPE_CHUNK	65536
+#define END_ID		UINT32_MAX	/* request id of AUDIT_END */
+#define END_SECONDS	5
 
 /* The read end of a job's output. */
 struct job_pipe {
@@ -55,6 +57,7 @@ struct shell {
 	uint64_t	 next_generation;
 	void		*decoded[MSG_COUNT];
 	int		 is_over;
+	int		 is_ending;	/* AUDIT_END is on its way */
 };
 
 static struct shell	 shell;
@@ -276,6 +279,55 @@ reload_decide(struct shell *sh, enum msg_type type, const struct msg_conf *m)
 	sh->next = NULL;
 }
 
+/*
+ * The end of the log's session is on disk, and the database vouches for it
+ * like for any other line; all else comes too late.
+ */
+static void
+session_ended(struct shell *sh, enum role from, struct imsg *imsg)
+{
+	const struct msg_audit_state	*state = sh->decoded[MSG_AUDIT_STATE];
+	const struct msg_ack		*ack = sh->decoded[MSG_ACK];
+	struct db_anchor		 anchor;
+
+	if (imsg->fd != -1)
+		(void)sys_close(imsg->fd);
+	if (from != ROLE_AUDIT || imsg->type != MSG_ACK ||
+	    imsg->id != END_ID)
+		return;
+	sh->is_ending = 0;
+	if (ack->ok && state != NULL) {
+		(void)strlcpy(anchor.origin, state->origin,
+		    sizeof(anchor.origin));
+		anchor.seq = ack->seq;
+		memcpy(anchor.line_hash, ack->line_hash, HASH_SIZE);
+		if (db_anchor_put(sh->db, &anchor) == -1)
+			log_warnx("end of the log's session: %s",
+			    db_error(sh->db));
+	}
+	(void)event_base_loopbreak(sh->base);
+}
+
+/*
+ * Nothing is appended any more: have the log say that this was an orderly
+ * end, and wait for that as long as any append may take.
+ */
+static void
+end_session(struct shell *sh)
+{
+	const struct timeval	 tv = { END_SECONDS, 0 };
+
+	sh->is_ending = 1;
+	(void)evtimer_del(sh->timer);
+	(void)chan_send(sh->chans[ROLE_AUDIT], MSG_AUDIT_END, END_ID, -1,
+	    NULL);
+	if (event_base_loopexit(sh->base, &tv) == -1 ||
+	    event_base_dispatch(sh->base) == -1)
+		fatalx("the event loop failed");
+	if (sh->is_ending)
+		log_warnx("the log did not confirm the end of its session");
+}
+
 static void
 shell_on_message(struct chan *c, struct imsg *imsg, void *arg)
 {
@@ -292,6 +344,10 @@ shell_on_message(struct chan *c, struct imsg *imsg, void *arg)
 			fatal("malloc");
 		if (chan_decode(c, imsg, m) == -1)
 			return;
+	}
+	if (sh->is_ending) {
+		session_ended(sh, from, imsg);
+		return;
 	}
 	switch (imsg->type) {
 	case MSG_CONF_FILE:
@@ -437,6 +493,7 @@ executor_main(int verbose)
 	}
 	if (event_base_dispatch(sh->base) == -1 || !sh->is_over)
 		fatalx("the event loop ended by itself");
+	end_session(sh);
 	close_all(sh);
 	log_info("stopped");
 	return 0;
