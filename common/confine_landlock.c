@@ -32,6 +32,7 @@
 #define LL_FS_MAKE_REG		(1ULL << 8)
 #define LL_FS_TRUNCATE		(1ULL << 14)
 #define LL_NET_CONNECT_TCP	(1ULL << 1)
+#define LL_SCOPE_SIGNAL		(1ULL << 1)
 
 /* All rights of an ABI; the last line stands for all later ones too. */
 static const struct landlock_abi {
@@ -182,6 +183,9 @@ confine_landlock(enum role role, const struct confine_paths *c, uint32_t *abi,
 	*abi = (uint32_t)n;
 	a = landlock_abis[n < (long)nitems(landlock_abis) ? n :
 	    (long)nitems(landlock_abis) - 1];
+	/* The parent ends children that began before it was confined. */
+	if (role == ROLE_PARENT)
+		a.scoped &= ~LL_SCOPE_SIGNAL;
 	if (role == ROLE_RUNNER) {
 		a.fs = 0;
 		if (a.net == 0 && a.scoped == 0)

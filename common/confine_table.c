@@ -399,7 +399,7 @@ const struct confine_rule *const confine_tables_audit[] = {
 };
 /* What everybody may is all that chatopsctl needs. */
 const struct confine_rule *const confine_tables_ctl[] = {
-	SANITIZER table_base, NULL
+	SANITIZER table_base, table_nofiles, NULL
 };
 const struct confine_rule *const confine_tables_runner[] = {
 	table_runner, NULL

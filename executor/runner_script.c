@@ -22,6 +22,7 @@
 #include "sys_linux.h"
 
 #define MIB		(1024UL * 1024)
+#define FSIZE		(256 * MIB)
 #define FD_ERROR	3
 
 /* In this order; memory last, for it counts for the rest of this, too. */
@@ -36,7 +37,7 @@ static const struct {
 	{ RLIMIT_CPU,		"limit cpu",		1800, 1805 },
 	{ RLIMIT_NOFILE,	"limit nofile",		256, 256 },
 	{ RLIMIT_NPROC,		"limit nproc",		50, 50 },
-	{ RLIMIT_FSIZE,		"limit fsize",		256 * MIB, 256 * MIB },
+	{ RLIMIT_FSIZE,		"limit fsize",		FSIZE, FSIZE },
 	{ RLIMIT_MEMLOCK,	"limit memlock",	65536, 65536 },
 	{ RLIMIT_MSGQUEUE,	"limit msgqueue",	0, 0 },
 	{ RLIMIT_NICE,		"limit nice",		0, 0 },
