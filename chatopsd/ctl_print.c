@@ -1,6 +1,6 @@
 /*
- * Rows of JSON as text.  Rows that have the same members follow each other
- * as a table; a row of its own is a list of names and values.
+ * Rows of JSON as text: as one table, or as lists of names and values where
+ * rows that have the same members follow each other as a table.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +15,7 @@
 #include "text.h"
 
 #define COLUMNS_MAX	32
+#define COLUMN_WIDE	60	/* longer cells move the rest of the line */
 #define CELL_SIZE	4096
 #define ROW_DEPTH	8
 
@@ -156,6 +157,21 @@ table_line(const struct table *t, json_t *row)
 }
 
 static void
+table_column(struct table *t, const char *name)
+{
+	char	 text[CELL_SIZE];
+	size_t	 i;
+
+	for (i = 0; i < t->n; i++)
+		if (strcmp(t->names[i], name) == 0)
+			return;
+	if (t->n == COLUMNS_MAX || (t->names[t->n] = strdup(name)) == NULL)
+		return;
+	ctl_escape(text, sizeof(text), name);
+	t->widths[t->n++] = width(text);
+}
+
+static void
 print_table(json_t **rows, size_t n)
 {
 	struct table	 t;
@@ -165,19 +181,16 @@ print_table(json_t **rows, size_t n)
 	json_t		*v;
 
 	memset(&t, 0, sizeof(t));
-	json_object_foreach(rows[0], name, v) {
-		if (t.n == COLUMNS_MAX)
-			break;
-		if ((t.names[t.n] = strdup(name)) == NULL)
-			break;
-		ctl_escape(text, sizeof(text), name);
-		t.widths[t.n++] = width(text);
-	}
+	/* Rows may lack members: all that there are, as they come. */
+	for (k = 0; k < n; k++)
+		json_object_foreach(rows[k], name, v)
+			table_column(&t, name);
 	for (k = 0; k < n; k++)
 		for (i = 0; i < t.n; i++) {
 			cell_text(t.names[i], json_object_get(rows[k],
 			    t.names[i]), text, sizeof(text));
-			if (width(text) > t.widths[i])
+			if (width(text) > t.widths[i] &&
+			    width(text) <= COLUMN_WIDE)
 				t.widths[i] = width(text);
 		}
 	table_line(&t, NULL);
