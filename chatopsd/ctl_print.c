@@ -182,9 +182,10 @@ print_table(json_t **rows, size_t n)
 
 	memset(&t, 0, sizeof(t));
 	/* Rows may lack members: all that there are, as they come. */
-	for (k = 0; k < n; k++)
+	for (k = 0; k < n; k++) {
 		json_object_foreach(rows[k], name, v)
 			table_column(&t, name);
+	}
 	for (k = 0; k < n; k++)
 		for (i = 0; i < t.n; i++) {
 			cell_text(t.names[i], json_object_get(rows[k],

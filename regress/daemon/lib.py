@@ -19,7 +19,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 CHATOPSD = os.path.join(TOP, "chatopsd", "chatopsd")
 CHATOPSCTL = os.path.join(TOP, "chatopsd", "chatopsctl")
 IS_ROOT = os.geteuid() == 0
-TOKEN = "x7token9of8the6bot5here43"
+TOKEN = "x7token9of8the6bot5here432"
 NAMES = ("chatopsd", "chatops-executo", "chatops-auditd")
 
 
