@@ -422,12 +422,13 @@ arguments_recheck(const struct script *s, const struct words *w, char *why,
 	const char		*value, *word;
 	struct typed		 t;
 	char			 text[400];
-	size_t			 at = 0;
+	size_t			 at = 0, i;
 
 	memset(&t, 0, sizeof(t));
 	t.why = why;
 	t.whylen = whylen;
-	for (a = s->args; a < s->args + s->nargs; a++) {
+	for (i = 0; i < s->nargs; i++) {
+		a = &s->args[i];
 		word = words_get(w, at);
 		value = word == NULL ? NULL : recheck_value(s, a, word);
 		if (value == NULL) {

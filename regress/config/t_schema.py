@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The JSON Schemas in etc/ agree with the parsers.
+"""The JSON Schemas in etc/ agree with the parsers, and the manuals.
 
 For every case here: what the parser accepts (NN.ok says so, and t_config
 holds it to that) the schema accepts, and what the parser refuses the schema
 refuses, except where the case says that a schema cannot express it.  The
 validator knows the part of JSON Schema 2020-12 that the two files use and
-stops at anything else.
+stops at anything else.  Every member of a schema has its place in the manual.
 """
 
 import json
@@ -15,6 +15,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ETC = os.path.join(HERE, "..", "..", "etc")
+MAN = os.path.join(HERE, "..", "..", "man")
 CASES_MIN = 120
 NOT_EXPRESSED = "(not in the schema)"
 
@@ -162,6 +163,27 @@ def accepts(schema, path):
     return schema.valid(schema.root, document)
 
 
+def members(s):
+    """Every name in every "properties" below s."""
+    if isinstance(s, list):
+        return set().union(*(members(x) for x in s)) if s else set()
+    if not isinstance(s, dict):
+        return set()
+    found = set(s.get("properties", {}))
+    for x in s.values():
+        found |= members(x)
+    return found
+
+
+def undocumented(schema, manual):
+    with open(os.path.join(MAN, manual), encoding="utf-8") as f:
+        words = set()
+        for line in f:
+            if re.match(r"\.(It )?Ic ", line):
+                words.update(line.replace(",", " ").split())
+    return sorted(members(schema.root) - words)
+
+
 def main():
     schemas = {
         kind: Schema(load(os.path.join(ETC, name + ".schema.json")))
@@ -200,6 +222,11 @@ def main():
     check("etc/script-allowlist.json",
           accepts(schemas["script"],
                   os.path.join(ETC, "script-allowlist.json")))
+    for kind, manual in (("bot", "bot.config.json.5"),
+                         ("script", "script-allowlist.json.5")):
+        missing = undocumented(schemas[kind], manual)
+        check("%s says nothing of %s" % (manual, ", ".join(missing)),
+              not missing)
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 
