@@ -219,7 +219,8 @@ struct db_job {
 	/* from done on */
 	int		 unknown;		/* outcome unknown: crash */
 	enum job_end	 how;
-	int		 exit_code;		/* 128+n after signal n */
+	int		 exit_code;		/* 128+n after signal n,
+						   -1: there is none */
 	int		 signal;
 	int64_t		 duration_ms;
 	uint64_t	 user_us;

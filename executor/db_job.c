@@ -55,7 +55,8 @@ db_job_put(struct db *db, const struct db_job *j)
 	    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
 	    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
 	    "ON CONFLICT (id) DO UPDATE SET root_id = excluded.root_id, "
-	    "status_post = excluded.status_post, state = excluded.state, "
+	    "status_post = excluded.status_post, "
+	    "arguments = excluded.arguments, state = excluded.state, "
 	    "told = excluded.told, started_at = excluded.started_at, "
 	    "ended_at = excluded.ended_at, "
 	    "intent_seq = excluded.intent_seq, "
@@ -132,11 +133,12 @@ static int
 db_job_read(struct db *db, sqlite3_stmt *st, struct db_job *j)
 {
 	char	 state[16];
+	int64_t	 exit_code;
 	int	 told, how;
 	size_t	 i;
 
 	memset(j, 0, sizeof(*j));
-	if (db_columns(db, st, "jobs", "utttttttttItIiiiububIIIIiuuutuu",
+	if (db_columns(db, st, "jobs", "utttttttttItIiiiububIIiIiuuutuu",
 	    &j->id, j->execution_id, sizeof(j->execution_id),
 	    j->post_id, sizeof(j->post_id), j->user_id, sizeof(j->user_id),
 	    j->username, sizeof(j->username),
@@ -148,7 +150,7 @@ db_job_read(struct db *db, sqlite3_stmt *st, struct db_job *j)
 	    state, sizeof(state), &told, &j->created_at, &j->started_at,
 	    &j->ended_at, &j->intent_seq, j->intent_hash,
 	    sizeof(j->intent_hash), &j->result_seq, j->result_hash,
-	    sizeof(j->result_hash), &j->unknown, &how, &j->exit_code,
+	    sizeof(j->result_hash), &j->unknown, &how, &exit_code,
 	    &j->signal, &j->duration_ms, &j->user_us, &j->system_us,
 	    &j->maxrss_kb, j->error, sizeof(j->error), &j->output_len,
 	    &j->output_dropped) == -1)
@@ -157,13 +159,14 @@ db_job_read(struct db *db, sqlite3_stmt *st, struct db_job *j)
 		if (strcmp(state, state_names[i]) == 0)
 			break;
 	if (i == DBJOB_STATE_COUNT || told >= DBJOB_TOLD_COUNT ||
-	    how >= JOB_END_COUNT)
+	    how >= JOB_END_COUNT || exit_code < -1 || exit_code > 255)
 		return db_fail(db, "database: table jobs, row %llu: a value "
 		    "that this program never writes",
 		    (unsigned long long)j->id);
 	j->state = (enum db_job_state)i;
 	j->told = (enum db_job_told)told;
 	j->how = (enum job_end)how;
+	j->exit_code = (int)exit_code;
 	return 0;
 }
 

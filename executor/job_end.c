@@ -112,6 +112,7 @@ job_ended(struct executor *x, struct job *j)
 	row->user_us = e->user_us;
 	row->system_us = e->system_us;
 	row->maxrss_kb = e->maxrss_kb;
+	row->output_len = j->out.len;
 	row->output_dropped = j->dropped;
 	end_error(j);
 	job_set_state(x, j, JOB_DONE, "it ended");

@@ -104,6 +104,11 @@ refuse_acked(struct executor *x, void *arg, const struct msg_ack *ack)
 		command_end(x, c);
 		return;
 	}
+	/*
+	 * The line is durable, so it may be said.  Only then is the claim
+	 * closed: whoever is cut off in between is told after a restart.
+	 */
+	refuse_say(x, c, ack->seq);
 	ok = db_begin(x->db) == 0;
 	if (ok && (db_seen_close(x->db, c->in.post_id) == -1 ||
 	    record_anchor(x, ack) == -1)) {
@@ -113,7 +118,6 @@ refuse_acked(struct executor *x, void *arg, const struct msg_ack *ack)
 	if (ok)
 		ok = db_commit(x->db) == 0;
 	core_db_result(x, ok, "a refusal");
-	refuse_say(x, c, ack->seq);
 	c->in.post_id[0] = '\0';	/* its claim is closed */
 	command_end(x, c);
 }
