@@ -305,7 +305,7 @@ read_text(struct shell *s, enum file_kind kind)
 {
 	size_t	 len = 0, cap = 65536;
 	ssize_t	 n;
-	char	*text;
+	char	*text, *more;
 	int	 fd;
 
 	if ((fd = proc_take_file(&s->proc, kind)) == -1)
@@ -320,8 +320,9 @@ read_text(struct shell *s, enum file_kind kind)
 		if (cap >= TEXT_MAX)
 			fatalx("%s: larger than %d bytes",
 			    file_kind_name(kind), TEXT_MAX);
-		if ((text = realloc(text, cap *= 2)) == NULL)
+		if ((more = realloc(text, cap *= 2)) == NULL)
 			fatal("realloc");
+		text = more;
 	}
 	if (n == -1)
 		fatal("%s", file_kind_name(kind));
