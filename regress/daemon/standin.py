@@ -49,7 +49,7 @@ class Standin:
         self.program = program or os.environ.get('MATTERMOST', PROGRAM)
         self.proc, self.users, self.channels = None, {}, {}
         self.bot = self.conn = None
-        self.mark = 0
+        self.sockets = []
 
     # Life.
 
@@ -73,6 +73,8 @@ class Standin:
         if self.conn is not None:
             self.conn.close()
             self.conn = None
+        while self.sockets:
+            self.sockets.pop().close()
         if self.proc is None:
             return 0
         self.proc.stdin.close()
@@ -321,8 +323,10 @@ class Standin:
 
     def websocket(self, user=None, query='', **kw):
         token = self.users[user]['token'] if user in self.users else user
-        return WebSocket(self.url + '/api/v4/websocket' + query, token=token,
-                         cafile=self.cafile, **kw)
+        ws = WebSocket(self.url + '/api/v4/websocket' + query, token=token,
+                       cafile=self.cafile, **kw)
+        self.sockets.append(ws)     # closed by stop() at the latest
+        return ws
 
 
 def is_id(s):

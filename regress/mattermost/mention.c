@@ -102,6 +102,22 @@ drop_spans(char *text)
 	}
 }
 
+/* Blank out bare links: what is in an address is no mention. */
+static void
+drop_links(char *text)
+{
+	static const char *const starts[] = { "http://", "https://",
+	    "ftp://", "mailto:", "www." };
+	char	*p;
+	size_t	 i;
+
+	for (i = 0; i < nitems(starts); i++)
+		for (p = text; (p = strcasestr(p, starts[i])) != NULL;)
+			for (; *p != '\0' && strchr(" \t\r\n<>", *p) == NULL;
+			    p++)
+				*p = ' ';
+}
+
 static void
 mention_add(json_t *out, const struct user *u)
 {
@@ -181,6 +197,7 @@ mention_find(const struct channel *c, const struct user *author,
 		err(1, NULL);
 	drop_blocks(text);
 	drop_spans(text);
+	drop_links(text);
 	for (p = text; *p != '\0'; p = end) {
 		for (end = p; *end != '\0' && (isalnum((uint8_t)*end) ||
 		    strchr(":.-_@", *end) || (uint8_t)*end >= 0x80); end++)

@@ -199,7 +199,8 @@ ws_action(struct wsconn *wc, const char *msg, size_t len)
 	json_t		*j;
 	int64_t		 seq;
 
-	if (!json_is_object(j = text_parse(msg, len))) {
+	j = text_parse(msg, len);
+	if (!json_is_object(j)) {
 		json_decref(j);
 		ws_end(wc, 0);
 		return;
