@@ -57,7 +57,7 @@ struct conf {
 	char	 script_home[CONF_PATH_SIZE];	/* HOME: /tmp */
 	char	 script_user[33];		/* USER: chatops */
 
-	char	 audit_origin[129];		/* "": host + 4 hex at genesis */
+	char	 audit_origin[129];		/* "": made at genesis */
 	int	 allow_unconfined;
 };
 

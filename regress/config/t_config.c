@@ -143,6 +143,33 @@ run_case(const char *name)
 	buf_free(&got);
 }
 
+/* The examples of the packages are right, too. */
+TEST(examples)
+{
+	static const char *const	 names[] = {
+		"../../etc/bot.config", "../../etc/script-allowlist"
+	};
+	struct json_file		 jf;
+	struct json_error		 e;
+	struct buf			 got, in;
+	size_t				 i;
+	int				 ret;
+
+	CHECK_INT(find_folder(), 0);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		slurp(&in, names[i], ".json");
+		buf_init(&got, FILE_MAX);
+		CHECK_INT(json_file_parse(&jf, names[i],
+		    (const char *)in.data, in.len, &e), 0);
+		ret = i == 0 ? read_conf(&got, &jf, &e) :
+		    read_allowlist(&got, &jf, &e);
+		CHECK_INT(ret, 0);
+		json_file_free(&jf);
+		buf_free(&in);
+		buf_free(&got);
+	}
+}
+
 TEST(every_case_gives_what_it_should)
 {
 	struct dirent	*d;
