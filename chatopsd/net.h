@@ -107,7 +107,8 @@ struct net_world {
 	monotime_t	(*now)(void *);
 	walltime_t	(*wall)(void *);
 	void		(*random)(void *, void *, size_t);
-	void		(*timer)(void *, enum net_timer, int64_t ms);	/* <0 off */
+	/* ms < 0: off */
+	void		(*timer)(void *, enum net_timer, int64_t ms);
 	void		(*ws_open)(void *, const char *query);
 	void		(*ws_send)(void *, const char *, size_t);
 	void		(*ws_close)(void *);
@@ -274,8 +275,8 @@ void		 net_deliver_command(struct net *, const struct msg_command *);
 void		 net_deliver_reaction(struct net *,
 		    const struct msg_reaction *);
 int		 net_is_recent(const struct net *, const char *post_id);
-void		 net_result(struct net *, uint32_t id, enum net_result, int http,
-		    const char *object, const char *error);
+void		 net_result(struct net *, uint32_t id, enum net_result,
+		    int http, const char *object, const char *error);
 walltime_t	 net_server_time(const struct net *);
 /* Foreign text made fit for a message and a log: printable ASCII. */
 void		 net_clean(char *, size_t, const char *);

@@ -143,7 +143,7 @@ net_tell_state(struct net *n)
  * server's queue is drained all the same; what does not fit any more is left
  * to the catch-up, which tells its author.
  */
-static void
+static int
 net_hold(struct net *n, enum msg_type type, const void *msg, size_t size)
 {
 	struct net_held	*h;
@@ -153,7 +153,7 @@ net_hold(struct net *n, enum msg_type type, const void *msg, size_t size)
 			log_warnx("the executor is too slow: not handing on "
 			    "every command");
 		n->lost_held = 1;
-		return;
+		return -1;
 	}
 	if ((h = calloc(1, sizeof(*h))) == NULL ||
 	    (h->u.command = malloc(size)) == NULL)
@@ -162,15 +162,17 @@ net_hold(struct net *n, enum msg_type type, const void *msg, size_t size)
 	h->type = type;
 	TAILQ_INSERT_TAIL(&n->held, h, entry);
 	n->nheld++;
+	return 0;
 }
 
-static void
+/* 0, or -1 when it had to be dropped. */
+static int
 net_deliver(struct net *n, enum msg_type type, const void *msg, size_t size)
 {
 	if (n->xoff)
-		net_hold(n, type, msg, size);
-	else
-		n->world->send(n->arg, type, 0, msg);
+		return net_hold(n, type, msg, size);
+	n->world->send(n->arg, type, 0, msg);
+	return 0;
 }
 
 static void
@@ -194,20 +196,15 @@ net_is_recent(const struct net *n, const char *post_id)
 void
 net_deliver_command(struct net *n, const struct msg_command *m)
 {
-	int	 lost = n->lost_held;
-
-	n->lost_held = 0;
-	net_deliver(n, MSG_COMMAND, m, sizeof(*m));
 	/* what was not handed on must be found again by the catch-up */
-	if (!n->lost_held)
+	if (net_deliver(n, MSG_COMMAND, m, sizeof(*m)) == 0)
 		net_remember(n, m->post_id);
-	n->lost_held |= lost;
 }
 
 void
 net_deliver_reaction(struct net *n, const struct msg_reaction *m)
 {
-	net_deliver(n, MSG_REACTION, m, sizeof(*m));
+	(void)net_deliver(n, MSG_REACTION, m, sizeof(*m));
 }
 
 static void

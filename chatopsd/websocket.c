@@ -407,7 +407,8 @@ answer_line(struct ws_answer *a, char *line, const char *accept)
 static int
 answer_status(struct ws_answer *a, const char *line)
 {
-	if (strncmp(line, "HTTP/1.1 ", 9) != 0 || !isdigit((unsigned char)line[9]) ||
+	if (strncmp(line, "HTTP/1.1 ", 9) != 0 ||
+	    !isdigit((unsigned char)line[9]) ||
 	    !isdigit((unsigned char)line[10]) ||
 	    !isdigit((unsigned char)line[11]) ||
 	    (line[12] != ' ' && line[12] != '\0'))
@@ -491,7 +492,8 @@ ws_header_input(struct ws *ws, const uint8_t **p, size_t *len)
 	end = strstr((char *)ws->header.data, "\r\n\r\n");
 	if (end == NULL) {
 		if (ws->header.len > WS_HEADER_MAX)
-			ws_fail(ws, 0, "its answer to the upgrade is too long");
+			ws_fail(ws, 0,
+			    "its answer to the upgrade is too long");
 		else if (strlen((char *)ws->header.data) != ws->header.len)
 			ws_fail(ws, 0, "malformed answer to the upgrade");
 		*p += *len;
