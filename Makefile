@@ -124,6 +124,7 @@ EXECUTOR_SRCS = \
 	executor/job_end.c \
 	executor/job_post.c \
 	executor/job_recover.c \
+	executor/late.c \
 	executor/policy.c \
 	executor/rate.c \
 	executor/record.c \

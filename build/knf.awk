@@ -34,7 +34,8 @@ function columns(s,    i, n, c) {
 		next
 	if (s ~ /(^|[^A-Za-z0-9_])(if|for|while|switch)\(/)
 		say("no blank after the keyword")
-	if (s ~ /\)\{$/)
+	# A compound literal has none.
+	if (s ~ /\)\{$/ && s !~ /\((struct )?[a-z_]+\)\{$/)
 		say("no blank before the brace")
 	if (s ~ /^[a-z].*\) \{$/ && s !~ /^(struct|enum|union|static const)/)
 		say("brace of a function belongs on its own line")

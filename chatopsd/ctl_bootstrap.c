@@ -107,11 +107,6 @@ put_admin(struct db *db, const char *id, const char *name, uid_t by)
 
 	if (db_user_get(db, id, &u) == -1)
 		return -1;
-	(void)strlcpy(u.username, name, sizeof(u.username));
-	u.level = LEVEL_ADMIN;
-	if (u.created_at == 0)
-		u.created_at = now;
-	u.updated_at = now;
 	memset(&audit, 0, sizeof(audit));
 	audit.at = now;
 	(void)snprintf(audit.actor_name, sizeof(audit.actor_name), "uid %lu",
@@ -119,8 +114,17 @@ put_admin(struct db *db, const char *id, const char *name, uid_t by)
 	(void)strlcpy(audit.action, "bootstrap-admin", sizeof(audit.action));
 	(void)strlcpy(audit.subject_id, id, sizeof(audit.subject_id));
 	(void)strlcpy(audit.subject_name, name, sizeof(audit.subject_name));
-	(void)strlcpy(audit.detail, "{\"level\":\"admin\"}",
-	    sizeof(audit.detail));
+	/* As in the log, where the daemon puts it when it starts. */
+	(void)snprintf(audit.detail, sizeof(audit.detail),
+	    "{\"action\":\"bootstrap-admin\",\"subject\":\"%s\","
+	    "\"permission\":\"admin\",\"scope\":null,\"previous\":\"%s\","
+	    "\"subjectName\":\"%s\",\"by\":\"%s\"}", id,
+	    level_name(u.level), name, audit.actor_name);
+	(void)strlcpy(u.username, name, sizeof(u.username));
+	u.level = LEVEL_ADMIN;
+	if (u.created_at == 0)
+		u.created_at = now;
+	u.updated_at = now;
 	if (db_begin(db) == -1)
 		return -1;
 	if (db_user_put(db, &u) == -1 || db_audit_add(db, &audit) == -1) {

@@ -609,6 +609,9 @@ void		 job_result_text(struct executor *, const struct db_job *,
 /* 1 when the whole output is not in that text. */
 int		 job_is_cut(struct executor *, const struct db_job *,
 		    const struct buf *);
+/* late.c: signs what was changed on the machine while no daemon ran */
+void		 late_start(struct executor *);
+
 /* job_recover.c: after a restart */
 void		 recover_dangling(struct executor *,
 		    const struct msg_dangling *);

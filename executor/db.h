@@ -128,6 +128,11 @@ struct db_audit {
 int	 db_audit_add(struct db *, struct db_audit *);
 /* The last row about that subject: 1, 0 none, -1. */
 int	 db_audit_last(struct db *, const char *subject_id, struct db_audit *);
+/*
+ * A row without a line: what chatopsctl wrote while no daemon ran (seq 0)
+ * and no row with the line's number has followed: 1, 0 none, -1.
+ */
+int	 db_audit_pending(struct db *, struct db_audit *);
 /* The last n rows, newest first. */
 int	 db_audit_each(struct db *, size_t n,
 	    int (*each)(const struct db_audit *, void *), void *);

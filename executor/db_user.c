@@ -319,6 +319,25 @@ db_audit_last(struct db *db, const char *subject_id, struct db_audit *a)
 }
 
 int
+db_audit_pending(struct db *db, struct db_audit *a)
+{
+	sqlite3_stmt	*st;
+	int		 r;
+
+	/* The line's row is a second one: nothing is ever rewritten. */
+	st = db_prepare(db, "SELECT " AUDIT_COLUMNS " FROM audit_log AS a "
+	    "WHERE seq = 0 AND NOT EXISTS (SELECT 1 FROM audit_log AS b "
+	    "WHERE b.id > a.id AND b.at = a.at AND b.action = a.action AND "
+	    "b.subject_id = a.subject_id) ORDER BY id LIMIT 1", "");
+	if (st == NULL)
+		return -1;
+	if ((r = db_step(db, st)) == 1 && db_audit_read(db, st, a) == -1)
+		r = -1;
+	db_done(st);
+	return r;
+}
+
+int
 db_audit_each(struct db *db, size_t n,
     int (*each)(const struct db_audit *, void *), void *arg)
 {

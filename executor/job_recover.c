@@ -259,6 +259,7 @@ recover_start(struct executor *x)
 		recover_intent(x, TAILQ_FIRST(&x->danglings));
 	recover_claims(x);
 	x->is_recovered = 1;
+	late_start(x);
 	recover_tell(x);
 }
 

@@ -223,6 +223,20 @@ def offline_admin():
             tally.check(json.loads(out)["level"] == "admin",
                         "the daemon has the admin", out)
             bot.stop()
+        # It is signed at the next start, and once.
+        for n in (1, 2):
+            status, out, err = bot.ctl("audit", "verify")
+            tally.check(status == 0 and "RESULT ok" in out,
+                        "log after start %d" % n, (out, err))
+            with open(bot.path("logs", "script-executions.log")) as f:
+                lines = [json.loads(line) for line in f]
+            made = [e["detail"] for e in lines
+                    if e["event"] == "permission"]
+            tally.check(len(made) == 1 and made[0]["subject"] == ADMIN and
+                        made[0]["by"].startswith("uid "),
+                        "first admin in the log, start %d" % n, made)
+            if n == 1 and start(bot, "once more"):
+                bot.stop()
 
 
 def notify():
