@@ -139,6 +139,16 @@ confine_capget(uint64_t *effective, uint64_t *permitted, uint64_t *inheritable)
 	return 0;
 }
 
+static int
+confine_secure(void)
+{
+	/* Not NO_SETUID_FIXUP: leaving uid 0 shall take capabilities away. */
+	return prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
+	    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+	    SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
+	    0, 0, 0);
+}
+
 /*
  * Bounding set and securebits: only who has CAP_SETPCAP can empty and lock
  * them, so this is done while a process is still root.  Afterwards neither
@@ -147,20 +157,16 @@ confine_capget(uint64_t *effective, uint64_t *permitted, uint64_t *inheritable)
 static int
 confine_bounding(void)
 {
-	unsigned long	 bits;
-	int		 c;
+	int	 c;
 
 	for (c = 0; c <= 63; c++) {
 		if (prctl(PR_CAPBSET_READ, c, 0, 0, 0) == -1)
-			break;	/* past the kernel's last */
+			return errno == EINVAL && c > 0 ? confine_secure() :
+			    -1;	/* past the kernel's last */
 		if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) == -1)
 			return -1;
 	}
-	bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
-	    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
-	    SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
-	/* Not NO_SETUID_FIXUP: leaving uid 0 shall take capabilities away. */
-	return prctl(PR_SET_SECUREBITS, bits, 0, 0, 0);
+	return confine_secure();
 }
 
 /*

@@ -396,7 +396,7 @@ exit_refused(struct runner_job *j, const struct runner_end *end,
 		else
 			(void)runner_fail(&j->error, "init", 0, "the "
 			    "sandbox's first process ended by %s %d before "
-			    "the script ran",
+			    "it said that the script runs",
 			    WIFSIGNALED(end->init_status) ? "signal" :
 			    "status", WIFSIGNALED(end->init_status) ?
 			    WTERMSIG(end->init_status) :

@@ -191,6 +191,9 @@ init_reap(const struct runner_plan *p, pid_t script)
 		report(p, RUNNER_NEWS_EXITED, "", status);
 		_exit(0);
 	}
+	/* Rather an end than to wait for what will not come again. */
+	if (pid == -1 && errno != EINTR)
+		_exit(1);
 }
 
 /*

@@ -152,9 +152,6 @@ mounts_attach_folder(const struct runner_plan *p)
 		n = slash != NULL ? (size_t)(slash - folder) : strlen(folder);
 		memcpy(path, folder, n);
 		path[n] = '\0';
-		/* The last one is covered by the folder itself. */
-		if (slash == NULL && sys_fstatat(AT_FDCWD, path, &st, 0) == 0)
-			break;
 		if (mounts_step(path, &own) == -1)
 			return -1;
 	}
