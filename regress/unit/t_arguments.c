@@ -247,29 +247,76 @@ TEST(strings_with_a_pattern)
 	CHECK_STR(usage(), "s [a=<x y|z>]");
 }
 
-/* Catastrophic backtracking is a refusal within milliseconds. */
+/*
+ * Catastrophic backtracking is a refusal within milliseconds.  The last
+ * letter of the word is one that the patterns could go on with, or PCRE2
+ * would see at once that nothing matches.
+ */
 TEST(patterns_have_limits)
 {
 	static const char *const	 evil[] = {
-		"(a+)+b", "(a|aa)+c", "(.*)*=", "(?:a?){60}a{60}b",
-		"(a(?1)?)+b"
+		"(a+)+", "(a|aa)+", "(a|a)*", "(?:a?){60}a{60}",
+		"(a(?1)?)+", "((a{1,9}){1,9}){1,99}", "(?:(?=(a+))a?)+"
 	};
 	struct timespec			 t0, t1;
 	char				 line[257], spec[256];
-	size_t				 i;
+	const char			*why;
+	size_t				 i, limited = 0;
 
 	memset(line, 'a', sizeof(line) - 1);
+	line[sizeof(line) - 2] = 'B';
 	line[sizeof(line) - 1] = '\0';
 	for (i = 0; i < sizeof(evil) / sizeof(evil[0]); i++) {
 		(void)snprintf(spec, sizeof(spec),
 		    "{\"type\": \"string\", \"regex\": \"%s\"}", evil[i]);
 		use_one(spec);
 		(void)clock_gettime(CLOCK_MONOTONIC, &t0);
-		CHECK(strncmp(run(line, 0), "no: a ", 6) == 0);
+		why = run(line, 0);
 		(void)clock_gettime(CLOCK_MONOTONIC, &t1);
+		CHECK(strncmp(why, "no: a ", 6) == 0);
+		if (strcmp(why, "no: a could not be matched against its "
+		    "pattern within the limits") == 0)
+			limited++;
 		CHECK((t1.tv_sec - t0.tv_sec) * 1000 +
 		    (t1.tv_nsec - t0.tv_nsec) / 1000000 < 500);
 	}
+	CHECK(limited >= 4);
+	/* an ordinary pattern on the longest value stays within them */
+	use_one("{\"type\": \"string\", \"length\": 4096, \"regex\": "
+	    "\"(?:[a-z]+(?:,|$))*|([a-zA-Z]|[0-9])+\"}");
+	CHECK(strncmp(run(line, 0), "aaaa", 4) == 0);
+}
+
+TEST(all_together_may_be_too_long)
+{
+	struct buf	 b;
+	char		 value[4001];
+	int		 i;
+
+	memset(value, 'x', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	allowlist_free(list);
+	list = NULL;
+	buf_init(&b, 1024 * 1024);
+	buf_printf(&b, "{\"scripts\": [{\"name\": \"s\", \"path\": \"s\", "
+	    "\"arguments\": {");
+	for (i = 0; i < 8; i++)
+		buf_printf(&b, "%s\"a%d\": {\"type\": \"string\", "
+		    "\"regex\": \"x*\", \"length\": 4096, \"default\": "
+		    "\"%s\"}", i == 0 ? "" : ", ", i, value);
+	buf_printf(&b, "}}]}");
+	{
+		struct json_file	 jf;
+		struct json_error	 e;
+
+		CHECK_INT(json_file_parse(&jf, "f", (const char *)b.data,
+		    b.len, &e), 0);
+		CHECK_INT(allowlist_parse(&list, &jf, &e), 0);
+		json_file_free(&jf);
+	}
+	buf_free(&b);
+	CHECK_STR(run("", 0), "no: the arguments are too long");
+	CHECK_INT(args.secrets.n, 0);
 }
 
 TEST(numbers)

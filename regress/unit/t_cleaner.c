@@ -268,6 +268,33 @@ TEST(nothing_undecided_is_held_back)
 	buf_free(&b);
 }
 
+/* More in one piece than is ever kept undecided. */
+TEST(secrets_in_large_pieces)
+{
+	static char	 s[60000];
+	struct buf	 b;
+	size_t		 i, n = 0, stars = 0;
+
+	set_secrets("hunter2", "\xe2\x82\xac-token");
+	while (n + 64 < sizeof(s)) {
+		memcpy(s + n, "hunter \xe2\x82\xac hunter2,", 18);
+		n += 18;
+		for (i = test_random() % 40; i > 0; i--)
+			s[n++] = 'h';
+	}
+	clean(&b, s, n, n, n, &secrets);
+	CHECK(strstr(text(&b), "hunter2") == NULL);
+	for (i = 0; i + 3 <= b.len; i++)
+		if (memcmp(text(&b) + i, "***", 3) == 0)
+			stars++;
+	for (i = 0; i + 7 <= n; i++)
+		if (memcmp(s + i, "hunter2", 7) == 0)
+			stars--;
+	CHECK_INT(stars, 0);
+	CHECK_INT(utf8_valid(text(&b), b.len), b.len);
+	buf_free(&b);
+}
+
 TEST(what_does_not_fit_is_counted)
 {
 	struct cleaner	*c;
