@@ -18,6 +18,7 @@
 #include "sys.h"
 
 #define QUARANTINE	"quarantine"
+#define QUARANTINE_TRIES 10000
 #define REMEDY		"run chatopsctl audit verify; restore the file from " \
     "a copy, or move it and the key folder away to begin a new log"
 
@@ -175,7 +176,7 @@ quarantine_create(struct recovery *r, const struct chain *c, int dir)
 	int64_t	 now = c->world->now(c->arg);
 	int	 fd, tries;
 
-	for (tries = 0; tries < 16; tries++) {
+	for (tries = 0; tries < QUARANTINE_TRIES; tries++) {
 		(void)snprintf(r->torn_file, sizeof(r->torn_file),
 		    "%llu.%lld.bin", (unsigned long long)c->end.lines,
 		    (long long)now + tries);

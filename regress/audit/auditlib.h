@@ -45,7 +45,7 @@ al_on_health(struct auditd *a, int ok, const char *why)
 	((struct al *)a->arg)->health = ok;
 }
 
-/* A new pair of folders. */
+/* A new pair of folders; in memory where there is room, for the syncs. */
 static inline struct al *
 al_new(void)
 {
@@ -53,6 +53,8 @@ al_new(void)
 	const char	*tmp = getenv("TMPDIR");
 	char		 keys[160];
 
+	if (tmp == NULL && access("/dev/shm", W_OK | X_OK) == 0)
+		tmp = "/dev/shm";
 	if (l == NULL || sodium_init() == -1)
 		abort();
 	snprintf(l->dir, sizeof(l->dir), "%s/auditXXXXXX",
