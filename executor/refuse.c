@@ -65,10 +65,10 @@ refuse_line(struct executor *x, const struct cmd *c)
 	m = record_new(x, AUDIT_DENIED);
 	(void)strlcpy(m->user_id, c->in.user_id, sizeof(m->user_id));
 	(void)strlcpy(m->channel_id, c->in.channel_id, sizeof(m->channel_id));
-	(void)strlcpy(m->error, c->why, sizeof(m->error));
 	name = c->builtin != NULL ? c->builtin->name : c->script;
 	record_open(&j);
 	record_str(&j, "reason", reason_name(c->reason));
+	record_str(&j, "message", c->why);
 	record_str(&j, "command", name);
 	record_str(&j, "postId", c->in.post_id);
 	record_int(&j, "count", 1);
@@ -232,9 +232,9 @@ fold_write(struct executor *x, const struct fold *f)
 	m = record_new(x, AUDIT_DENIED);
 	(void)strlcpy(m->user_id, f->user_id, sizeof(m->user_id));
 	(void)strlcpy(m->channel_id, f->channel_id, sizeof(m->channel_id));
-	(void)strlcpy(m->error, "a flood of commands", sizeof(m->error));
 	record_open(&j);
 	record_str(&j, "reason", reason_name(f->last));
+	record_str(&j, "message", "a flood of commands");
 	record_null(&j, "command");
 	record_null(&j, "postId");
 	record_int(&j, "count", f->folded);

@@ -63,6 +63,7 @@ class Daemon:
                       'logs': str(self.folder / 'logs'),
                       'run': str(self.folder / 'run'),
                       'secrets': str(self.folder / 'secrets')},
+            'limits': {'cancelGrace': '2s'},
         }
         if os.geteuid() == 0:
             roles = ('network', 'executor', 'runner', 'audit')
@@ -195,7 +196,7 @@ def with_stand_in(folder):
         else:
             good = conversation.play(channel, tokens, seed, server)
         status = daemon.stop()
-        return conversation.finish(daemon, status) and good
+        return conversation.finish(daemon, status, good)
     finally:
         daemon.stop()
         server.stop()
