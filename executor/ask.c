@@ -235,6 +235,9 @@ ask_free_all(struct executor *x)
 
 	RB_FOREACH_SAFE(a, asks, &x->asks, tmp) {
 		RB_REMOVE(asks, &x->asks, a);
+		/* Only record.c asks for an ACK, with memory of its own. */
+		if (a->expect == MSG_ACK)
+			free(a->arg);
 		free(a);
 	}
 	while ((o = TAILQ_FIRST(&x->outbox)) != NULL) {

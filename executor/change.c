@@ -242,7 +242,9 @@ change_describe(struct executor *x, struct change *ch,
 	record_close(&j, ch->detail, sizeof(ch->detail));
 	if (ch->kind == CHANGE_BAN)
 		(void)snprintf(ch->summary, sizeof(ch->summary),
-		    "%s (%s) is banned: %s", ch->username, ch->id, scope);
+		    "%s (%s) is banned%s%s", ch->username, ch->id,
+		    ch->duration_ms == 0 ? " for good" : " until ",
+		    ch->duration_ms == 0 ? "" : scope);
 	else if (ch->kind == CHANGE_UNBAN)
 		(void)snprintf(ch->summary, sizeof(ch->summary),
 		    "%s (%s) is not banned any more", ch->username, ch->id);

@@ -162,11 +162,46 @@ executor_free(struct executor *x)
 	freezero(x, sizeof(*x));
 }
 
+static void
+reload_recorded(struct executor *x, void *arg, const struct msg_ack *ack)
+{
+	(void)arg;
+	if (ack->ok)
+		core_db_result(x, record_anchor(x, ack) == 0,
+		    "the record of a reload");
+}
+
+/* Another allowlist is another set of permissions. */
+static void
+reload_record(struct executor *x, uint64_t generation)
+{
+	struct record_json	 j;
+	struct msg_append	*m;
+	char			 now[32], before[32];
+
+	(void)snprintf(now, sizeof(now), "generation %llu",
+	    (unsigned long long)generation);
+	(void)snprintf(before, sizeof(before), "generation %llu",
+	    (unsigned long long)x->generation);
+	m = record_new(x, AUDIT_PERMISSION);
+	record_open(&j);
+	record_str(&j, "action", "reload");
+	record_str(&j, "subject", "script-allowlist.json");
+	record_str(&j, "permission", now);
+	record_null(&j, "scope");
+	record_str(&j, "previous", before);
+	record_close(&j, m->detail, sizeof(m->detail));
+	record_send(x, reload_recorded, NULL);
+}
+
 void
 executor_set_allowlist(struct executor *x, struct allowlist *al,
     uint64_t generation)
 {
 	size_t	 i;
+
+	if (x->al != NULL && x->has_audit)
+		reload_record(x, generation);
 
 	allowlist_free(x->al);
 	x->al = al;

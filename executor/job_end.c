@@ -215,7 +215,7 @@ append_execution(struct executor *x, struct job *j)
 	(void)strlcpy(m->user_id, j->row.user_id, sizeof(m->user_id));
 	(void)strlcpy(m->channel_id, j->row.channel_id,
 	    sizeof(m->channel_id));
-	m->has_result = 1;
+	m->has_result = j->row.exit_code != EXIT_NONE;
 	m->success = !j->row.unknown && j->row.how == JOB_END_EXITED &&
 	    j->row.exit_code == 0;
 	m->exit_code = j->row.exit_code;
@@ -252,9 +252,9 @@ append_denied(struct executor *x, struct job *j)
 	(void)strlcpy(m->user_id, j->row.user_id, sizeof(m->user_id));
 	(void)strlcpy(m->channel_id, j->row.channel_id,
 	    sizeof(m->channel_id));
-	(void)strlcpy(m->error, j->row.error, sizeof(m->error));
 	record_open(&json);
 	record_str(&json, "reason", reason_name(j->void_reason));
+	record_str(&json, "message", j->row.error);
 	record_str(&json, "command", j->row.script);
 	record_str(&json, "postId", j->row.post_id);
 	record_int(&json, "count", 1);

@@ -21,6 +21,16 @@
 #include "log.h"
 #include "test.h"
 
+/* Who dies in the middle leaves his memory behind, as a process would. */
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#define W_LEAK_OFF()	__lsan_disable()
+#define W_LEAK_ON()	__lsan_enable()
+#else
+#define W_LEAK_OFF()	((void)0)
+#define W_LEAK_ON()	((void)0)
+#endif
+
 #define W_QUEUE		4096
 #define W_LINES		2048
 #define W_POSTS		2048
@@ -418,6 +428,25 @@ w_exit(void *arg, const char *why)
 static const struct executor_world w_world = { NULL, w_send, w_ctl_send,
     w_mono, w_wall, w_random, w_timer, w_watch, w_unwatch, w_memfd, w_exit };
 
+/* What auditd insists on: members belong to their events. */
+static void
+check_form(const struct msg_append *m)
+{
+	int	 is_result = m->event == AUDIT_EXECUTION;
+	json_t	*detail;
+
+	CHECK_INT(m->script_name[0] != '\0', is_result);
+	CHECK_INT(m->arguments[0] != '\0', is_result);
+	CHECK(is_result || !m->has_result);
+	CHECK(m->has_result || !m->success);
+	CHECK(is_result || m->error[0] == '\0');
+	CHECK_INT(m->execution_id[0] != '\0', is_result ||
+	    m->event == AUDIT_INTENT);
+	detail = json_loads(m->detail, JSON_REJECT_DUPLICATES, NULL);
+	CHECK(json_is_object(detail));
+	json_decref(detail);
+}
+
 /* What auditd does with an entry: onto the disk, then the ACK. */
 static void
 w_audit(const struct w_msg *m, int answer)
@@ -426,6 +455,7 @@ w_audit(const struct w_msg *m, int answer)
 	struct w_line	*line;
 
 	memset(&ack, 0, sizeof(ack));
+	check_form(m->payload);
 	if (w.audit_sick) {
 		(void)strlcpy(ack.error, "no space left on device",
 		    sizeof(ack.error));
