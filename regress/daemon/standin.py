@@ -159,6 +159,14 @@ class Standin:
     def event(self, name, data, **args):
         return self.call('event', event=name, data=data, **args)
 
+    def raw_event(self, name, data, **args):
+        """An event with its number whose data is that text, JSON or not."""
+        return self.call('event', event=name, raw_data=data, **args)
+
+    def listen(self, on=True):
+        """Off: connections are refused, as while a server restarts."""
+        return self.call('listen', on=on)
+
     def set(self, **options):
         return self.call('set', **options)
 

@@ -100,8 +100,7 @@ bot_switch(struct http_req *req, int active)
 		hub_status(u, "offline", 0);
 		hub_invalidate(u);
 	}
-	hub_publish("user_updated", json_pack("{s:o}", "user",
-	    user_json(u, 0)), NULL);
+	user_publish(u);
 	api_json(req, 200, bot_json(u));
 }
 
@@ -189,7 +188,8 @@ token_switch(struct http_req *req, int active)
 	struct token	*t;
 
 	if ((t = token_by_id(text_str(req->json, "token_id", NULL))) == NULL) {
-		api_error(req, 404, "app.user_access_token.get_by_user.app_error",
+		api_error(req, 404,
+		    "app.user_access_token.get_by_user.app_error",
 		    "Unable to get the personal access token.");
 		return;
 	}
@@ -222,7 +222,8 @@ token_revoke(struct http_req *req)
 	struct user	*u;
 
 	if ((t = token_by_id(text_str(req->json, "token_id", NULL))) == NULL) {
-		api_error(req, 404, "app.user_access_token.get_by_user.app_error",
+		api_error(req, 404,
+		    "app.user_access_token.get_by_user.app_error",
 		    "Unable to get the personal access token.");
 		return;
 	}

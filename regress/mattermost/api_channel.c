@@ -174,7 +174,8 @@ channel_create_group(struct http_req *req)
 	int		 is_new, has_me = 0;
 
 	if (n < 3 || n > nitems(u)) {
-		api_error(req, 400, "api.channel.create_group.bad_size.app_error",
+		api_error(req, 400,
+		    "api.channel.create_group.bad_size.app_error",
 		    "Group message channels must contain at least 3 and no "
 		    "more than 8 users.");
 		return;
@@ -463,7 +464,8 @@ channel_restore(struct http_req *req)
 		return;
 	}
 	if (c->delete_at == 0) {
-		api_error(req, 400, "api.channel.restore_channel.restored.app_error",
+		api_error(req, 400,
+		    "api.channel.restore_channel.restored.app_error",
 		    "Unable to unarchive channel. The channel is not "
 		    "archived.");
 		return;

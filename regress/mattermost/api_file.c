@@ -215,7 +215,8 @@ file_post(struct http_req *req)
 	const char	*type = http_header(req, "Content-Type");
 
 	if (req->body_len == 0)
-		api_error(req, 400, "api.file.upload_file.read_request.app_error",
+		api_error(req, 400,
+		    "api.file.upload_file.read_request.app_error",
 		    "Unable to upload file(s). Error reading or parsing "
 		    "request data.");
 	else if (type != NULL &&

@@ -3,6 +3,7 @@
  */
 #include "mattermost.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,13 +80,21 @@ user_logout(struct http_req *req)
 static void
 user_get(struct http_req *req)
 {
+	const char	*have;
 	struct user	*u;
+	char		 etag[128];
 
 	if ((u = api_user(req, 0)) == NULL)
 		return;
-	http_out(req, "Etag", "%s.%s.%lld..0.true.true.0",
+	(void)snprintf(etag, sizeof(etag), "%s.%s.%lld..0.true.true.0",
 	    mm.opt.is_11 ? "11.6.0" : "5.37.0", u->id,
 	    (long long)u->update_at);
+	http_out(req, "Etag", "%s", etag);
+	if ((have = http_header(req, "If-None-Match")) != NULL &&
+	    strcmp(have, etag) == 0) {
+		http_reply(req, 304, NULL, "", 0);
+		return;
+	}
 	api_json(req, 200, user_json(u, u == req->user));
 }
 
@@ -182,11 +191,21 @@ user_status_put(struct http_req *req)
 	api_json(req, 200, status_json(u));
 }
 
-static void
+/* 11.6 sends the subject a copy of her own. */
+void
 user_publish(const struct user *u)
 {
+	struct audience	 a = { 0 };
+
+	a.omit_user = mm.opt.is_11 ? u->id : NULL;
 	hub_publish("user_updated", json_pack("{s:o}", "user",
-	    user_json(u, 0)), NULL);
+	    user_json(u, 0)), &a);
+	if (!mm.opt.is_11)
+		return;
+	a.omit_user = NULL;
+	a.user_id = u->id;
+	hub_publish("user_updated", json_pack("{s:o}", "user",
+	    user_json(u, 1)), &a);
 }
 
 static int

@@ -80,7 +80,8 @@ clock_run(evutil_socket_t fd, short what, void *arg)
 	for (;;) {
 		first = NULL;
 		TAILQ_FOREACH(t, &timers, entry)
-			if (t->at <= now && (first == NULL || t->at < first->at))
+			if (t->at <= now &&
+			    (first == NULL || t->at < first->at))
 				first = t;
 		if (first == NULL)
 			break;

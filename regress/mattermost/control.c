@@ -8,6 +8,7 @@
  *	set		options by name (config.c)
  *	fault faults unfault			see fault.c
  *	advance		{"ms":n} of virtual time; what is due happens
+ *	listen		{"on":bool}: take connections, or refuse them
  *	restart		forget connections and caches
  *	log wait	what happened; see record.c; wait takes timeout_ms
  *	forget		drop the log
@@ -128,6 +129,15 @@ control_advance(struct http_req *req)
 }
 
 static void
+control_listen(struct http_req *req)
+{
+	if (http_accepting(text_bool(req->json, "on", 1)) == -1)
+		control_fail(req, "listen: the port is taken");
+	else
+		control_done(req);
+}
+
+static void
 control_restart(struct http_req *req)
 {
 	hub_restart();
@@ -177,6 +187,7 @@ static const struct {
 	{ "faults", control_faults },
 	{ "unfault", control_unfault },
 	{ "advance", control_advance },
+	{ "listen", control_listen },
 	{ "restart", control_restart },
 	{ "log", control_log },
 	{ "wait", control_wait },

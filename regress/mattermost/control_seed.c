@@ -182,8 +182,7 @@ control_user(struct http_req *req)
 		if ((t = team_by_name(json_string_value(v))) != NULL)
 			(void)member_add(&t->members, u);
 	if (text_bool(req->json, "event", 0))
-		hub_publish("user_updated", json_pack("{s:o}", "user",
-		    user_json(u, 0)), NULL);
+		user_publish(u);
 	control_reply(req, json_pack("{s:s,s:s}", "id", u->id, "token",
 	    token_new(u, 0, "")->secret));
 }

@@ -21,12 +21,14 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#define LISTENERS	2
+#define LISTENERS	2	/* the public one, control */
+#define IDLE_US		(60 * 1000000LL)
 
 struct http_connlist	 http_conns = TAILQ_HEAD_INITIALIZER(http_conns);
 
 static SSL_CTX			*tls;
 static struct evconnlistener	*listeners[LISTENERS];
+static struct sockaddr_in	 addresses[LISTENERS];
 static size_t			 nlisteners;
 static uint64_t			 conn_number;
 
@@ -53,6 +55,7 @@ conn_free(struct http_conn *c)
 		ws_gone(c);
 	if (c->req != NULL)
 		http_req_free(c->req);
+	vtimer_del(&c->idle);
 	if (c->later != NULL)
 		event_free(c->later);
 	if (c->slow != NULL)
@@ -77,6 +80,7 @@ conn_dispatch(struct http_conn *c)
 {
 	json_t	*j;
 
+	vtimer_del(&c->idle);
 	if (c->is_control) {
 		control_request(c->req);
 		return;
@@ -170,6 +174,13 @@ conn_event(struct bufferevent *bev, short what, void *arg)
 		conn_free(arg);
 }
 
+/* Nothing was asked for a minute. */
+static void
+conn_idle(void *arg)
+{
+	http_close(arg);
+}
+
 static void
 conn_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa,
     int len, void *arg)
@@ -200,35 +211,59 @@ conn_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa,
 	TAILQ_INSERT_TAIL(&http_conns, c, entry);
 	bufferevent_setcb(c->bev, conn_read, conn_written, conn_event, c);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	vtimer_set(&c->idle, conn_idle, c);
+	if (!c->is_control)
+		vtimer_add(&c->idle, IDLE_US);
 }
 
-/* Loopback only; *port says which the kernel chose when it was 0. */
-int
-http_listen(const char *host, int port, int is_control, uint16_t *chosen)
+/* The one at place 0 is the public one. */
+static int
+listen_at(size_t i)
 {
-	static int		 mark;
-	struct sockaddr_in	 sin;
-	socklen_t		 len = sizeof(sin);
-	struct evconnlistener	*l;
+	static int	 mark;
+	socklen_t	 len = sizeof(addresses[i]);
 
-	memset(&sin, 0, sizeof(sin));
-	sin.sin_family = AF_INET;
-	sin.sin_port = htons(port);
-	if (nlisteners == LISTENERS ||
-	    inet_pton(AF_INET, host, &sin.sin_addr) != 1)
-		return -1;
-	l = evconnlistener_new_bind(mm.base, conn_accept,
-	    is_control ? &mark : NULL, LEV_OPT_CLOSE_ON_FREE |
+	listeners[i] = evconnlistener_new_bind(mm.base, conn_accept,
+	    i == 0 ? NULL : &mark, LEV_OPT_CLOSE_ON_FREE |
 	    LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, 128,
-	    (struct sockaddr *)&sin, sizeof(sin));
-	if (l == NULL)
+	    (struct sockaddr *)&addresses[i], sizeof(addresses[i]));
+	if (listeners[i] == NULL)
 		return -1;
-	listeners[nlisteners++] = l;
-	if (getsockname(evconnlistener_get_fd(l), (struct sockaddr *)&sin,
-	    &len) == -1)
+	return getsockname(evconnlistener_get_fd(listeners[i]),
+	    (struct sockaddr *)&addresses[i], &len);
+}
+
+/*
+ * Loopback only; the first is the public one, the second the control port.
+ * *chosen says which port the kernel chose when it was 0.
+ */
+int
+http_listen(const char *host, int port, uint16_t *chosen)
+{
+	struct sockaddr_in	*sin;
+
+	if (nlisteners == LISTENERS)
 		return -1;
-	*chosen = ntohs(sin.sin_port);
+	sin = &addresses[nlisteners];
+	sin->sin_family = AF_INET;
+	sin->sin_port = htons(port);
+	if (inet_pton(AF_INET, host, &sin->sin_addr) != 1 ||
+	    listen_at(nlisteners) == -1)
+		return -1;
+	nlisteners++;
+	*chosen = ntohs(sin->sin_port);
 	return 0;
+}
+
+/* Off: connections to the public port are refused.  On: the same port. */
+int
+http_accepting(int on)
+{
+	if (!on && listeners[0] != NULL) {
+		evconnlistener_free(listeners[0]);
+		listeners[0] = NULL;
+	}
+	return on && listeners[0] == NULL ? listen_at(0) : 0;
 }
 
 void
@@ -236,8 +271,9 @@ http_shutdown(void)
 {
 	struct http_conn	*c;
 
-	while (nlisteners > 0)
-		evconnlistener_free(listeners[--nlisteners]);
+	while (nlisteners-- > 0)
+		if (listeners[nlisteners] != NULL)
+			evconnlistener_free(listeners[nlisteners]);
 	while ((c = TAILQ_FIRST(&http_conns)) != NULL)
 		conn_free(c);
 	SSL_CTX_free(tls);
@@ -316,6 +352,8 @@ http_next(struct http_conn *c)
 {
 	http_req_free(c->req);
 	c->req = NULL;
+	if (!c->is_control && c->ws == NULL)
+		vtimer_add(&c->idle, IDLE_US);
 	conn_soon(c);
 }
 

@@ -134,19 +134,28 @@ hub_enqueue(struct wsconn *wc, char *text, int is_event)
 
 /* {"event":…,"data":…,"broadcast":… without the end. */
 static char *
-event_text(const char *event, const json_t *data, const json_t *broadcast)
+event_raw(const char *event, const char *d, const json_t *broadcast)
 {
-	char	*d, *b, *text;
+	char	*b, *text;
 
-	d = text_json(data, NULL);
 	b = text_json(broadcast, NULL);
 	if (asprintf(&text, mm.opt.is_11 ?
 	    "{\"event\": \"%s\", \"data\": %s, \"broadcast\": %s" :
 	    "{\"event\":\"%s\",\"data\":%s,\"broadcast\":%s", event, d, b)
 	    == -1)
 		err(1, NULL);
-	free(d);
 	free(b);
+	return text;
+}
+
+static char *
+event_text(const char *event, const json_t *data, const json_t *broadcast)
+{
+	char	*d, *text;
+
+	d = text_json(data, NULL);
+	text = event_raw(event, d, broadcast);
+	free(d);
 	return text;
 }
 
@@ -250,6 +259,21 @@ hub_publish_as(const char *event, json_t *data, json_t *broadcast,
 		json_decref(own);
 	}
 	json_decref(data);
+	json_decref(broadcast);
+}
+
+/* Data that is no JSON of ours, or none at all.  Takes broadcast. */
+void
+hub_publish_raw(const char *event, const char *data, json_t *broadcast,
+    const struct audience *a)
+{
+	struct wsconn	*wc, *next;
+
+	if (broadcast == NULL)
+		broadcast = event_broadcast(a);
+	TAILQ_FOREACH_SAFE(wc, &wsconns, entry, next)
+		if (may_hear(wc, a))
+			hub_enqueue(wc, event_raw(event, data, broadcast), 1);
 	json_decref(broadcast);
 }
 

@@ -136,30 +136,32 @@ version_option(const char *s)
 	return 0;
 }
 
-int
-main(int argc, char **argv)
+struct arguments {
+	const char	*cert, *key, *portfile;
+	int		 port, watch_stdin;
+};
+
+static void
+parse(struct arguments *a, int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "version", required_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 }
 	};
-	const char	*cert = NULL, *key = NULL, *portfile = NULL, *e;
-	char		 control[96];
-	uint16_t	 port, control_port;
-	int		 ch, want = 0, watch_stdin = 0;
+	const char	*e;
+	int		 ch;
 
-	defaults();
 	while ((ch = getopt_long(argc, argv, "ik:p:s:t:w:", long_options,
 	    NULL)) != -1) {
 		switch (ch) {
 		case 'i':
-			watch_stdin = 1;
+			a->watch_stdin = 1;
 			break;
 		case 'k':
-			key = optarg;
+			a->key = optarg;
 			break;
 		case 'p':
-			want = strtonum(optarg, 0, 65535, &e);
+			a->port = strtonum(optarg, 0, 65535, &e);
 			if (e != NULL)
 				errx(1, "port is %s: %s", e, optarg);
 			break;
@@ -168,38 +170,50 @@ main(int argc, char **argv)
 				errx(1, "no such option: %s", optarg);
 			break;
 		case 't':
-			cert = optarg;
+			a->cert = optarg;
 			break;
 		case 'V':
 			if (version_option(optarg) == -1)
 				usage();
 			break;
 		case 'w':
-			portfile = optarg;
+			a->portfile = optarg;
 			break;
 		default:
 			usage();
 		}
 	}
-	if (optind != argc || (cert == NULL) != (key == NULL))
+	if (optind != argc || (a->cert == NULL) != (a->key == NULL))
 		usage();
+}
+
+int
+main(int argc, char **argv)
+{
+	struct arguments	 a = { 0 };
+	char			 control[96];
+	uint16_t		 port, control_port;
+
+	defaults();
+	parse(&a, argc, argv);
 	(void)signal(SIGPIPE, SIG_IGN);
 	make_base();
 	store_init();
-	if (cert != NULL && http_tls(cert, key) == -1)
-		errx(1, "%s, %s: no usable certificate and key", cert, key);
-	if (http_listen("127.0.0.1", want, 0, &port) == -1 ||
-	    http_listen("127.0.0.1", 0, 1, &control_port) == -1)
+	if (a.cert != NULL && http_tls(a.cert, a.key) == -1)
+		errx(1, "%s, %s: no usable certificate and key", a.cert,
+		    a.key);
+	if (http_listen("127.0.0.1", a.port, &port) == -1 ||
+	    http_listen("127.0.0.1", 0, &control_port) == -1)
 		err(1, "listen");
 	(void)snprintf(mm.url, sizeof(mm.url), "http%s://127.0.0.1:%d",
-	    cert == NULL ? "" : "s", port);
+	    a.cert == NULL ? "" : "s", port);
 	(void)snprintf(control, sizeof(control), "http://127.0.0.1:%d/%s",
 	    control_port, mm.control_secret);
-	if (portfile != NULL)
-		write_portfile(portfile, control);
+	if (a.portfile != NULL)
+		write_portfile(a.portfile, control);
 	printf("listening %s\ncontrol %s\n", mm.url, control);
 	(void)fflush(stdout);
-	run(watch_stdin);
+	run(a.watch_stdin);
 	finish();
 	return 0;
 }

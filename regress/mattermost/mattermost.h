@@ -312,6 +312,7 @@ struct http_req {
 
 struct http_conn {
 	TAILQ_ENTRY(http_conn)	 entry;
+	struct vtimer		 idle;
 	struct bufferevent	*bev;
 	struct event		*later, *slow;
 	struct http_req		*req;
@@ -329,8 +330,9 @@ struct http_conn {
 TAILQ_HEAD(http_connlist, http_conn);
 extern struct http_connlist http_conns;
 
-int	 http_listen(const char *, int, int, uint16_t *);
+int	 http_listen(const char *, int, uint16_t *);
 int	 http_tls(const char *, const char *);
+int	 http_accepting(int);
 void	 http_shutdown(void);
 const char *http_header(const struct http_req *, const char *);
 const char *http_query(const struct http_req *, const char *);
@@ -387,6 +389,7 @@ int	 may_post(const struct user *, const struct channel *);
 int	 is_admin(const struct user *);
 
 void	 bot_greet(struct user *, struct user *);
+void	 user_publish(const struct user *);
 
 typedef void (api_fn)(struct http_req *);
 struct route {
@@ -412,7 +415,7 @@ TAILQ_HEAD(wsitems, wsitem);
 
 struct wsconn {
 	TAILQ_ENTRY(wsconn)	 entry;
-	struct http_conn	*http;		/* NULL: gone, kept for resume */
+	struct http_conn	*http;	/* NULL: gone, kept for resume */
 	struct wslay_event_context *wslay;
 	char			 id[MM_ID_LEN + 1];
 	char			 secret[52];	/* the token presented */
@@ -439,6 +442,8 @@ struct audience {
 };
 void	 hub_publish(const char *, json_t *, const struct audience *);
 void	 hub_publish_as(const char *, json_t *, json_t *,
+	    const struct audience *);
+void	 hub_publish_raw(const char *, const char *, json_t *,
 	    const struct audience *);
 void	 hub_register(struct wsconn *);
 void	 hub_unregister(struct wsconn *);

@@ -281,6 +281,13 @@ def a_client_frame_above_8192(mm):
 
 
 @test()
+def a_client_frame_without_mask(mm):
+    ws, _ = online(mm)
+    ws.send_frame(1, b'{"seq":1,"action":"ping"}', mask=False)
+    eq(ws.end().code, 1002)
+
+
+@test()
 def a_clean_close_is_echoed(mm):
     ws, _ = online(mm)
     ws.send_frame(8, b'\x03\xe8')

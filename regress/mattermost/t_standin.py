@@ -568,6 +568,71 @@ def keep_alive_and_chunks(mm):
     eq([x[:3] for x in got.split(b'HTTP/1.1 ')[1:]], [b'201', b'403'])
 
 
+@test()
+def an_idle_connection_is_closed(mm):
+    c = http.client.HTTPConnection('127.0.0.1', mm.port, timeout=10)
+    for _ in range(2):
+        c.request('GET', '/api/v4/system/ping')
+        eq(json.loads(c.getresponse().read())['status'], 'OK')
+        mm.advance(59)
+    mm.advance(2)
+    eq(c.sock.recv(1), b'')
+    c.close()
+
+
+@test()
+def not_modified(mm):
+    a = mm.rest('GET', '/users/' + mm.bot['id'], None, 'alice')
+    a = mm.rest('GET', '/users/' + mm.bot['id'], None, 'alice', headers={
+        'If-None-Match': a.headers['etag']})
+    eq((a.status, a.text), (304, ''))
+
+
+@test()
+def nobody_listens(mm):
+    ws, _ = online(mm)
+    mm.listen(False)
+    try:
+        mm.rest('GET', '/system/ping')
+        raise AssertionError('an answer')
+    except ConnectionRefusedError:
+        pass
+    quiet(ws)
+    mm.listen()
+    eq(mm.rest('GET', '/system/ping').status, 200)
+
+
+@test()
+def floods(mm):
+    ws, _ = online(mm)
+    mm.raw_post('alice', 'operations', 'many', count=3, times=2)
+    ids = [post_of(ws.event('posted'))['id'] for _ in range(6)]
+    eq(len(set(ids)), 3)
+    mm.raw_event('posted', '[' * 5000, to={'user_id': mm.bot['id']}, times=2)
+    for seq in (8, 9):
+        op, data = ws.recv_any()
+        eq((data[:31], data.count(b'['), b'"seq":%d' % seq in data),
+           (b'{"event":"posted","data":[[[[[[', 5000, True))
+
+
+@test(None)
+def portfile_and_signal():
+    folder = tempfile.mkdtemp()
+    try:
+        mm = Standin('-w', folder + '/port').start()
+        with open(folder + '/port') as f:
+            eq(json.load(f), {'url': mm.url, 'control': mm.control})
+        eq(mm.rest('GET', '/system/ping').status, 200)
+        mm.proc.terminate()
+        eq(mm.proc.wait(10), 0)
+        eq(mm.stop(), 0)
+        p = subprocess.run([mm.program, '-s', 'nonsense=1'],
+                           capture_output=True, check=False)
+        eq((p.returncode, b'no such option' in p.stderr), (1, True))
+    finally:
+        shutil.rmtree(folder)
+
+
 def certificate(folder):
     subprocess.run(
         ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',

@@ -57,6 +57,14 @@ text_is_name(const char *s, const char *more, size_t min, size_t max)
 	return 1;
 }
 
+/* U+2028 or U+2029, which end a line in JavaScript. */
+static int
+is_separator(const char *s, size_t len)
+{
+	return len >= 3 && (memcmp(s, "\xe2\x80\xa8", 3) == 0 ||
+	    memcmp(s, "\xe2\x80\xa9", 3) == 0);
+}
+
 static size_t
 text_escape(char *to, const char *from, size_t len)
 {
@@ -73,10 +81,10 @@ text_escape(char *to, const char *from, size_t len)
 			e = "\\u003e";
 		else if (from[i] == '&')
 			e = "\\u0026";
-		else if (len - i >= 3 && memcmp(from + i, "\xe2\x80\xa8", 3) == 0)
-			e = "\\u2028", skip = 2;
-		else if (len - i >= 3 && memcmp(from + i, "\xe2\x80\xa9", 3) == 0)
-			e = "\\u2029", skip = 2;
+		else if (is_separator(from + i, len - i)) {
+			e = from[i + 2] == '\xa8' ? "\\u2028" : "\\u2029";
+			skip = 2;
+		}
 		if (e == NULL) {
 			to[o++] = from[i];
 			continue;
