@@ -103,10 +103,10 @@ body_check(const struct msg_append *m, const char **why)
 		*why = "event that only the audit process writes";
 		return -1;
 	}
-	*why = "scriptName, arguments, result and error belong to an "
-	    "execution only";
+	*why = "scriptName, arguments and a result belong to an execution "
+	    "only";
 	if (m->script_name[0] != '\0' || m->arguments[0] != '\0' ||
-	    m->has_result || m->error[0] != '\0')
+	    m->has_result)
 		return -1;
 	*why = "detail is missing";
 	if (m->detail[0] == '\0')
@@ -213,14 +213,15 @@ body_emit(struct buf *out, const struct msg_append *m, const char *id,
 }
 
 /*
- * 0, or -1: it cannot be made short enough.  A result is never lost for its
- * length: first its arguments are replaced by their digest, then its error
- * is cut.
+ * 0, or -1: it cannot be made short enough.  A result or a refusal is never
+ * lost for its length: first the arguments are replaced by their digest,
+ * then the error is cut.  An intent is not worth a line that lacks a part.
  */
 int
 body_make(struct buf *out, const struct msg_append *m, const char *id,
     const char *session)
 {
+	const char	*arguments = m->arguments;
 	struct buf	 detail;
 	size_t		 errlen = strlen(m->error);
 	int		 r;
@@ -228,19 +229,22 @@ body_make(struct buf *out, const struct msg_append *m, const char *id,
 	buf_init(out, BODY_MAX);
 	buf_init(&detail, BODY_MAX);
 	buf_put(&detail, m->detail, strlen(m->detail));
-	r = body_emit(out, m, id, session, m->arguments, errlen, &detail);
-	if (r == 0 || m->event != AUDIT_EXECUTION)
+	r = body_emit(out, m, id, session, arguments, errlen, &detail);
+	if (r == 0 || m->event == AUDIT_INTENT)
 		goto done;
 	if (detail.len == 0)
 		buf_put(&detail, "{}", 2);
 	detail_add(&detail, "truncated", "true");
-	detail_add_hash(&detail, "argumentsSha256", m->arguments);
-	r = body_emit(out, m, id, session, "{}", errlen, &detail);
-	if (r == 0)
-		goto done;
+	if (m->arguments[0] != '\0') {
+		arguments = "{}";
+		detail_add_hash(&detail, "argumentsSha256", m->arguments);
+		r = body_emit(out, m, id, session, arguments, errlen, &detail);
+		if (r == 0)
+			goto done;
+	}
 	detail_add_hash(&detail, "errorSha256", m->error);
 	errlen = utf8_valid(m->error, errlen < ERROR_CUT ? errlen : ERROR_CUT);
-	r = body_emit(out, m, id, session, "{}", errlen, &detail);
+	r = body_emit(out, m, id, session, arguments, errlen, &detail);
 done:
 	buf_free(&detail);
 	return r;

@@ -90,7 +90,7 @@ find_command(int argc, char **argv)
  * of the socket: members of its group have no business with the token.
  */
 static void
-load_conf(struct ctl *ctl)
+load_conf(struct ctl *ctl, int failed)
 {
 	struct json_error	 je;
 	char			 text[1400], safe[4096];
@@ -108,7 +108,7 @@ load_conf(struct ctl *ctl)
 		return;
 	json_error_format(&je, text, sizeof(text));
 	ctl_escape(safe, sizeof(safe), text);
-	errx(CTL_FAILED, "%s", safe);
+	errx(failed, "%s", safe);
 }
 
 static __dead void
@@ -216,6 +216,8 @@ main(int argc, char **argv)
 	if (sodium_init() == -1)
 		errx(CTL_FAILED, "libsodium does not work here");
 	json_init_secure();
-	load_conf(&ctl);
+	/* 1 would say that the log was tampered with. */
+	load_conf(&ctl, strcmp(argv[0], "audit") == 0 ? CTL_USAGE :
+	    CTL_FAILED);
 	return run_command(&ctl, argc, argv);
 }

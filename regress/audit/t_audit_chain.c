@@ -568,6 +568,7 @@ TEST(what_the_executor_may_not_say)
 					    "\"durationMs\":null";
 	static struct msg_append	 m;
 	struct disk			*d = disk_new();
+	size_t				 n;
 	int				 e;
 
 	for (e = 0; e < AUDIT_EVENT_COUNT; e++) {
@@ -591,7 +592,18 @@ TEST(what_the_executor_may_not_say)
 	CHECK(refusal(d, &m)[0] != '\0');
 	al_denied(&m);
 	strlcpy(m.script_name, "deploy", sizeof(m.script_name));
-	CHECK(strstr(refusal(d, &m), "execution only") != NULL);
+	CHECK(strstr(refusal(d, &m), "execution") != NULL);
+	al_denied(&m);
+	strlcpy(m.error, "you may not", sizeof(m.error));
+	CHECK_STR(refusal(d, &m), "");
+	n = strlcpy(m.detail, "{\"b\":\"", sizeof(m.detail));
+	memset(m.detail + n, 'y', 32000);
+	strlcpy(m.detail + n + 32000, "\"}", 3);
+	memset(m.error, 1, sizeof(m.error) - 1);
+	CHECK_STR(refusal(d, &m), "");
+	al_intent(&m, 5);
+	memset(m.error, 1, sizeof(m.error) - 1);
+	CHECK_STR(refusal(d, &m), "");
 	al_intent(&m, 1);
 	strlcpy(m.detail, "{\"scriptName\":\"a b\",\"arguments\":{}}",
 	    sizeof(m.detail));
