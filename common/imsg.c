@@ -133,7 +133,8 @@ imsg_compose(struct imsgbuf *b, enum msg_type type, uint32_t id, int fd,
 	    &b->seen, b->why, sizeof(b->why)) == -1 ||
 	    check_id(b, type, id) == -1)
 		goto fail;
-	if (len > IMSG_MAX_PAYLOAD || b->queued + len > IMSG_QUEUE_LIMIT) {
+	if (len > IMSG_MAX_PAYLOAD ||
+	    b->queued + sizeof(*out) + len > IMSG_QUEUE_LIMIT) {
 		(void)snprintf(b->why, sizeof(b->why), "%s to %s: queue of "
 		    "%zu bytes is full", msg_name(type), role_name(b->peer),
 		    b->queued);
@@ -144,7 +145,7 @@ imsg_compose(struct imsgbuf *b, enum msg_type type, uint32_t id, int fd,
 		goto fail;
 	}
 	TAILQ_INSERT_TAIL(&b->queue, out, entry);
-	b->queued += out->len;
+	b->queued += sizeof(*out) + out->len;
 	return 0;
 fail:
 	if (fd != -1)
@@ -199,7 +200,7 @@ imsg_flush(struct imsgbuf *b)
 			return -1;
 		}
 		TAILQ_REMOVE(&b->queue, out, entry);
-		b->queued -= out->len;
+		b->queued -= sizeof(*out) + out->len;
 		out_free(out);
 	}
 	return 1;

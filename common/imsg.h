@@ -41,7 +41,7 @@ struct imsgbuf {
 	enum msg_phase		 phase;
 	uint64_t		 seen;		/* bits of the "once" rules */
 	TAILQ_HEAD(, imsg_out)	 queue;
-	size_t			 queued;	/* bytes */
+	size_t			 queued;	/* bytes of memory */
 	uint8_t			*rbuf;
 	char			 why[160];	/* why the last call failed */
 };
