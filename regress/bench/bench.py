@@ -75,7 +75,7 @@ def command(server, text, pattern):
     """Seconds from the event's writing to the arrival of the answer."""
     after = server.last()
     post = server.post_as('alice', 'operations', text)
-    begin = server.wait('post', 10, after, equal={'id': post['id']})['t']
+    begin = server.wait('post', 10, after, equal={'post_id': post['id']})['t']
     answer = server.wait_any(('post', 'patch'), 10, after,
                              {'root_id': post['id'],
                               'by': server.bot['id']}, {'message': pattern})

@@ -30,7 +30,7 @@ STEPS = (
      'sandbox: what a script sees'),
     ('bob', '!noisy', r'@all @channel.*\.\.\. \(truncated\)',
      'output: in a fence, cut, pinging nobody'),
-    ('alice', '!sleepy', r'(?i)timed? ?out|time limit|timeout',
+    ('alice', '!sleepy', r'killed after its time',
      'a script that will not end is ended'),
     ('bob', '!deploy service=api-server environment=staging',
      r'done; asked for by bob', 'a deployment'),
