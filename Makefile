@@ -173,7 +173,7 @@ all: ${PROGS}
 
 # What is compiled in: another PREFIX builds these again.
 .paths: FORCE
-	@sh build/paths $@ "${SYSCONFDIR}" "${SBINDIR}" "${LIBEXECDIR}"
+	@sh .ci/paths $@ "${SYSCONFDIR}" "${SBINDIR}" "${LIBEXECDIR}"
 
 chatopsd/chatopsctl.o chatopsd/chatopsd.o chatopsd/parent_spawn.o: .paths
 
@@ -235,29 +235,44 @@ regress: all archives
 # Each make is a new one, for the packages decide about the flags above; the
 # sum of the tests is the last line.
 check:
-	@sh build/packages
+	@sh .ci/packages
 	@${MAKE} all archives
 	@cd regress && ${MAKE} tests
 	@cd regress && sh ./run `MAKEFLAGS= ${MAKE} -s list`
 
+# The whole daemon on loopback; MATTERMOST_URL= and TOKEN_FILE= (and ADMIN=)
+# take a real server.
+demo:
+	@sh .ci/packages
+	@${MAKE} all
+	@cd regress && ${MAKE} mattermost/mattermost
+	@MATTERMOST_URL="${MATTERMOST_URL}" TOKEN_FILE="${TOKEN_FILE}" \
+	    ADMIN="${ADMIN}" TEAM="${TEAM}" python3 regress/demo/demo.py
+
+bench:
+	@sh .ci/packages
+	@${MAKE} all
+	@cd regress && ${MAKE} mattermost/mattermost
+	@python3 regress/bench/bench.py
+
 packages:
-	@sh build/packages
+	@sh .ci/packages
 
 lint:
-	@sh build/lint
+	@sh .ci/lint
 
 asan:
-	@MAKE="${MAKE}" sh build/asan
+	@MAKE="${MAKE}" sh .ci/asan
 
 PLACES =	DESTDIR="${DESTDIR}" PREFIX="${PREFIX}" SBINDIR="${SBINDIR}" \
 		LIBEXECDIR="${LIBEXECDIR}" MANDIR="${MANDIR}" \
 		DATADIR="${DATADIR}" SYSCONFDIR="${SYSCONFDIR}"
 
 install: all
-	@${PLACES} sh build/install install
+	@${PLACES} sh .ci/install install
 
 uninstall:
-	@${PLACES} sh build/install uninstall
+	@${PLACES} sh .ci/install uninstall
 
 clean:
 	rm -f ${PROGS} ${ARCHIVES} common/build_id.o common/build_id.d .paths
@@ -265,5 +280,5 @@ clean:
 	rm -rf .asan
 	cd regress && ${MAKE} clean
 
-.PHONY: all archives asan check clean install lint packages regress \
+.PHONY: all archives asan bench check clean demo install lint packages regress \
 	uninstall FORCE

@@ -55,7 +55,7 @@ class Daemon:
         (self.folder / 'script-allowlist.json').chmod(0o644)
         config = {
             'mattermost': {'url': url, 'tokenFile': str(token_file),
-                           'team': os.environ.get('TEAM', 'ops')},
+                           'team': os.environ.get('TEAM') or 'ops'},
             'commandPrefix': '!',
             'paths': {'base': str(self.folder),
                       'allowlist': str(self.folder / 'script-allowlist.json'),
