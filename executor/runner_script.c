@@ -6,6 +6,7 @@
  */
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <linux/capability.h>
 #include <linux/securebits.h>
@@ -60,20 +61,22 @@ fail(const struct runner_plan *p, const char *step)
 	_exit(1);
 }
 
-/* Default actions and an empty mask, whatever the runner had. */
+/*
+ * Default actions and an empty mask, whatever the runner had.  The kernel is
+ * asked directly: libc keeps two signals to itself, and its posix_spawn(3)
+ * (as in make) leaves them ignored in what it starts.
+ */
 static void
 script_signals(const struct runner_plan *p)
 {
-	struct sigaction	 sa;
-	sigset_t		 none;
-	int			 sig;
+	/* All zero is SIG_DFL without flags, on every architecture. */
+	static const unsigned long	 action[8];
+	sigset_t			 none;
+	int				 sig;
 
-	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = SIG_DFL;
-	(void)sigemptyset(&sa.sa_mask);
 	for (sig = 1; sig < NSIG; sig++)
-		/* KILL, STOP and libc's own two cannot be set. */
-		(void)sigaction(sig, &sa, NULL);
+		/* KILL and STOP cannot be set. */
+		(void)syscall(SYS_rt_sigaction, sig, action, NULL, NSIG / 8);
 	(void)sigemptyset(&none);
 	if (sys_sigprocmask(SIG_SETMASK, &none, NULL) == -1)
 		fail(p, "signals");
