@@ -387,8 +387,9 @@ read_conf(struct shell *s)
 static void
 setup_libraries(struct shell *s)
 {
-	char	*system, *extra, *resolv, *hosts;
-	size_t	 i;
+	struct resolver_conf	 dns;
+	char			*system, *extra, *resolv, *hosts;
+	size_t			 i;
 
 	/* both seed themselves from files, which will be gone */
 	if (sodium_init() == -1 || evutil_secure_rng_init() == -1)
@@ -409,7 +410,8 @@ setup_libraries(struct shell *s)
 	free(extra);
 	resolv = read_text(s, FILE_RESOLV);
 	hosts = read_text(s, FILE_HOSTS);
-	s->resolver = resolver_new(s->base, resolv, hosts);
+	resolver_conf_parse(&dns, resolv == NULL ? "" : resolv);
+	s->resolver = resolver_new(s->base, &dns, hosts);
 	free(resolv);
 	free(hosts);
 }

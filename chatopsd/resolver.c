@@ -208,14 +208,13 @@ resolver_log(int is_warning, const char *text)
 }
 
 struct resolver *
-resolver_new(struct event_base *base, const char *resolv, const char *hosts)
+resolver_new(struct event_base *base, const struct resolver_conf *c,
+    const char *hosts)
 {
-	struct resolver_conf	 c;
-	struct resolver		*r;
-	char			 number[16];
-	size_t			 i;
+	struct resolver	*r;
+	char		 number[16];
+	size_t		 i;
 
-	resolver_conf_parse(&c, resolv == NULL ? "" : resolv);
 	if ((r = calloc(1, sizeof(*r))) == NULL ||
 	    (r->hosts = strdup(hosts == NULL ? "" : hosts)) == NULL ||
 	    (r->dns = evdns_base_new(base, 0)) == NULL)
@@ -223,16 +222,16 @@ resolver_new(struct event_base *base, const char *resolv, const char *hosts)
 	r->base = base;
 	TAILQ_INIT(&r->names);
 	evdns_set_log_fn(resolver_log);
-	for (i = 0; i < c.nservers; i++)
-		if (evdns_base_nameserver_ip_add(r->dns, c.servers[i]) != 0)
-			log_warnx("cannot use name server %s", c.servers[i]);
+	for (i = 0; i < c->nservers; i++)
+		if (evdns_base_nameserver_ip_add(r->dns, c->servers[i]) != 0)
+			log_warnx("cannot use name server %s", c->servers[i]);
 	evdns_base_search_clear(r->dns);
-	for (i = 0; i < c.nsearch; i++)
-		evdns_base_search_add(r->dns, c.search[i]);
-	evdns_base_search_ndots_set(r->dns, c.ndots);
-	(void)snprintf(number, sizeof(number), "%d", c.timeout);
+	for (i = 0; i < c->nsearch; i++)
+		evdns_base_search_add(r->dns, c->search[i]);
+	evdns_base_search_ndots_set(r->dns, c->ndots);
+	(void)snprintf(number, sizeof(number), "%d", c->timeout);
 	(void)evdns_base_set_option(r->dns, "timeout:", number);
-	(void)snprintf(number, sizeof(number), "%d", c.attempts);
+	(void)snprintf(number, sizeof(number), "%d", c->attempts);
 	(void)evdns_base_set_option(r->dns, "attempts:", number);
 	return r;
 }

@@ -23,7 +23,7 @@ struct addresses {
 	char	 text[RESOLVER_ADDRESSES][INET6_ADDRSTRLEN];
 };
 
-/* What resolv.conf(5) says, as far as it is followed. */
+/* What resolv.conf(5) says, as far as it is followed; times out in s. */
 struct resolver_conf {
 	char	 servers[RESOLVER_SERVERS][INET6_ADDRSTRLEN];
 	size_t	 nservers;
@@ -43,9 +43,9 @@ size_t	 resolver_literal(const char *name, struct addresses *);
 struct event_base;
 struct resolver;
 
-/* Both texts are copied; NULL is an empty one. */
-struct resolver	*resolver_new(struct event_base *, const char *resolv,
-		    const char *hosts);
+/* The hosts file's text is copied; NULL is an empty one. */
+struct resolver	*resolver_new(struct event_base *,
+		    const struct resolver_conf *, const char *hosts);
 void		 resolver_free(struct resolver *);
 
 /* a is NULL when there are none, and why says why. */

@@ -243,7 +243,7 @@ w_pass(int64_t ms)
 }
 
 /* The oldest unanswered request whose path begins so, or NULL. */
-static struct w_request *
+static __attribute__((__noinline__)) struct w_request *
 w_asked(const char *path)
 {
 	size_t	 i;
@@ -330,7 +330,7 @@ w_hello(const char *id)
 	    "\"seq\":%lld}", id, (long long)w.seq++);
 }
 
-static void
+static inline void
 w_event(void)
 {
 	w_text("{\"event\":\"typing\",\"data\":{},\"broadcast\":{},"
@@ -353,7 +353,7 @@ w_opened(void)
 	session_open(w.net);
 }
 
-static void
+static inline void
 w_down(const char *why)
 {
 	struct ws_end	 end;
@@ -379,7 +379,7 @@ w_up(void)
 }
 
 /* The newest state that the executor was told. */
-static const struct msg_net_state *
+static inline const struct msg_net_state *
 w_state(void)
 {
 	static const struct msg_net_state	 none;
