@@ -354,52 +354,21 @@ static const struct confine_rule table_runner[] = {
 	END
 };
 
-#if defined(__SANITIZE_ADDRESS__)
-/*
- * Only in a build for tests: AddressSanitizer reads its map of memory when
- * it reports, its leak check stops the process from a thread of its own.
- */
-static const struct confine_rule table_sanitizer[] = {
-	KEEP("openat", "reports: /proc/self/maps, symbols"),
-	KEEP("open", "the same"),
-	KEEP("readlink", "reports: /proc/self/exe"),
-	KEEP("readlinkat", "the same"),
-	KEEP("stat", "reports"),
-	KEEP("newfstatat", "reports"),
-	KEEP("getdents64", "leak check: /proc/self/task"),
-	KEEP("pipe", "symbols"),
-	KEEP("clone", "leak check"),
-	KEEP("wait4", "leak check"),
-	KEEP("ptrace", "leak check"),
-	KEEP("prctl", "leak check"),
-	KEEP("tgkill", "leak check"),
-	KEEP("kill", "leak check"),
-	KEEP("dup2", "symbols"),
-	KEEP("set_robust_list", "leak check"),
-	KEEP("process_vm_readv", "leak check"),
-	END
-};
-#define SANITIZER	table_sanitizer,
-#else
-#define SANITIZER
-#endif
-
-/* The sanitizer's lines come first: an earlier line is never narrowed. */
 const struct confine_rule *const confine_tables_parent[] = {
-	SANITIZER table_base, table_parent, NULL
+	table_base, table_parent, NULL
 };
 const struct confine_rule *const confine_tables_network[] = {
-	SANITIZER table_base, table_nofiles, table_network, NULL
+	table_base, table_nofiles, table_network, NULL
 };
 const struct confine_rule *const confine_tables_executor[] = {
-	SANITIZER table_base, table_files, table_executor, NULL
+	table_base, table_files, table_executor, NULL
 };
 const struct confine_rule *const confine_tables_audit[] = {
-	SANITIZER table_base, table_files, table_audit, NULL
+	table_base, table_files, table_audit, NULL
 };
 /* What everybody may is all that chatopsctl needs. */
 const struct confine_rule *const confine_tables_ctl[] = {
-	SANITIZER table_base, table_nofiles, NULL
+	table_base, table_nofiles, NULL
 };
 const struct confine_rule *const confine_tables_runner[] = {
 	table_runner, NULL

@@ -868,7 +868,7 @@ ACT(make_memfd)
 
 ACT(lock_memory)
 {
-	return err(mlock(dir, sizeof(dir)));
+	return err(syscall(SYS_mlock, dir, sizeof(dir)));
 }
 
 
