@@ -195,8 +195,14 @@ class Standin:
     def conns(self):
         return self.call('conns')
 
-    def advance(self, seconds):
-        return self.call('advance', ms=int(seconds * 1000))
+    def advance(self, seconds, dates=True):
+        """Timers and limits go on by that much; with dates so does what the
+        server takes for now, as create_at shows it."""
+        return self.call('advance', ms=int(seconds * 1000), dates=dates)
+
+    def skew(self, seconds):
+        """The server's dates are that far from the truth."""
+        return self.call('skew', ms=int(seconds * 1000))
 
     def restart(self):
         return self.call('restart')

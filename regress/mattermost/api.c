@@ -287,12 +287,25 @@ api_headers(struct http_req *req)
 	http_out(req, "X-Version-Id", "%s", api_version_id());
 }
 
+/* A token in the address is for OAuth sessions only, which there are none. */
+static int
+has_query_token(struct http_req *req)
+{
+	if (api_token(req) != NULL ||
+	    api_session(http_query(req, "access_token")) == NULL)
+		return 0;
+	api_error(req, 401, "api.context.token_provided.app_error",
+	    "Session is not OAuth but token was provided in the query "
+	    "string.");
+	return 1;
+}
+
 void
 api_request(struct http_req *req)
 {
 	const struct route	*r;
 
-	if (ratelimit_check(req))
+	if (ratelimit_check(req) || has_query_token(req))
 		return;
 	if (strcmp(req->path, "/api/v4/websocket") == 0 ||
 	    strcmp(req->path, "/api/v4/websocket/") == 0) {

@@ -3,14 +3,33 @@
  */
 #include "mattermost.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Lower-cased; "here" is allowed, odd as it is. */
+static int
+take_username(char name[65], const json_t *j)
+{
+	static const char *const reserved[] = { "all", "channel",
+	    "matterbot", "system" };
+	size_t	 i;
+
+	if (strlcpy(name, text_str(j, "username", ""), 65) >= 65)
+		return 0;
+	for (i = 0; name[i] != '\0'; i++)
+		name[i] = tolower((uint8_t)name[i]);
+	for (i = 0; i < nitems(reserved); i++)
+		if (strcmp(name, reserved[i]) == 0)
+			return 0;
+	return text_is_name(name, "._-", 1, 64);
+}
+
 static void
 user_create(struct http_req *req)
 {
-	const char	*name = text_str(req->json, "username", NULL);
+	char		 name[65];
 	const char	*email = text_str(req->json, "email", NULL);
 	struct user	*u;
 
@@ -18,7 +37,7 @@ user_create(struct http_req *req)
 		api_bad_body(req, "user");
 		return;
 	}
-	if (!text_is_name(name, "._-", 1, 64)) {
+	if (!take_username(name, req->json)) {
 		api_error(req, 400, "model.user.is_valid.username.app_error",
 		    "Username must begin with a letter, and contain between "
 		    "3 to 22 lowercase characters made up of numbers, "
@@ -211,12 +230,12 @@ user_publish(const struct user *u)
 static int
 user_patch_name(struct http_req *req, struct user *u)
 {
-	const char	*name = text_str(req->json, "username", NULL);
 	struct user	*other;
+	char		 name[65];
 
-	if (name == NULL)
+	if (json_object_get(req->json, "username") == NULL)
 		return 0;
-	if (!text_is_name(name, "._-", 1, 64)) {
+	if (!take_username(name, req->json)) {
 		api_error(req, 400, "model.user.is_valid.username.app_error",
 		    "Username must begin with a letter.");
 		return -1;

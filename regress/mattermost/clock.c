@@ -1,7 +1,7 @@
 /*
- * Time.  What the server says is true time plus an offset that a test may
- * move forward; timers count the same time, so that a limit of minutes can
- * be tried without waiting.
+ * Time.  Timers and what expires count a time that a test may move forward,
+ * so that a limit of minutes can be tried without waiting.  The dates that
+ * the server says are true time plus a skew, moved along or on its own.
  */
 #include "mattermost.h"
 
@@ -31,7 +31,7 @@ clock_real_us(void)
 int64_t
 clock_ms(void)
 {
-	return (clock_read(CLOCK_REALTIME) + mm.offset) / 1000;
+	return (clock_read(CLOCK_REALTIME) + mm.skew) / 1000;
 }
 
 static int64_t
@@ -91,10 +91,18 @@ clock_run(evutil_socket_t fd, short what, void *arg)
 	clock_arm();
 }
 
+int64_t
+clock_ttl_ms(void)
+{
+	return clock_virtual() / 1000;
+}
+
 void
-clock_advance(int64_t us)
+clock_advance(int64_t us, int dates)
 {
 	mm.offset += us;
+	if (dates)
+		mm.skew += us;
 	clock_run(-1, 0, NULL);
 }
 

@@ -257,6 +257,7 @@ config_set(const char *key, const json_t *value)
 		{ "mute_pong", &mm.opt.mute_pong, NULL },
 		{ "mute_ping", &mm.opt.mute_ping, NULL },
 		{ "mute_reply", &mm.opt.mute_reply, NULL },
+		{ "mute_posted", &mm.opt.mute_posted, NULL },
 		{ "rate", &mm.opt.rate_enabled, NULL },
 		{ "rate_by_user", &mm.opt.rate_by_user, NULL },
 		{ "rate_persec", NULL, &mm.opt.rate_persec },

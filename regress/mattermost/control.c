@@ -7,7 +7,8 @@
  *	conns drop frames			sockets (control_ws.c)
  *	set		options by name (config.c)
  *	fault faults unfault			see fault.c
- *	advance		{"ms":n} of virtual time; what is due happens
+ *	advance		{"ms":n}: timers, and dates unless "dates":false, move
+ *	skew		{"ms":n}: dates are that far from the truth
  *	listen		{"on":bool}: take connections, or refuse them
  *	restart		forget connections and caches
  *	log wait	what happened; see record.c; wait takes timeout_ms
@@ -123,7 +124,21 @@ control_advance(struct http_req *req)
 		control_fail(req, "advance: ms");
 		return;
 	}
-	clock_advance(ms * 1000);
+	clock_advance(ms * 1000, text_bool(req->json, "dates", 1));
+	control_reply(req, json_pack("{s:I}", "now",
+	    (json_int_t)clock_ms()));
+}
+
+static void
+control_skew(struct http_req *req)
+{
+	int64_t	 ms = text_int(req->json, "ms", 0);
+
+	if (ms < INT64_MIN / 1000000 || ms > INT64_MAX / 1000000) {
+		control_fail(req, "skew: ms");
+		return;
+	}
+	mm.skew = ms * 1000;
 	control_reply(req, json_pack("{s:I}", "now",
 	    (json_int_t)clock_ms()));
 }
@@ -187,6 +202,7 @@ static const struct {
 	{ "faults", control_faults },
 	{ "unfault", control_unfault },
 	{ "advance", control_advance },
+	{ "skew", control_skew },
 	{ "listen", control_listen },
 	{ "restart", control_restart },
 	{ "log", control_log },

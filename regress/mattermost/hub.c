@@ -320,7 +320,7 @@ hub_register(struct wsconn *wc)
 {
 	wc->is_registered = 1;
 	wc->session_ok = 1;
-	wc->last_activity = clock_ms();
+	wc->last_activity = clock_ttl_ms();
 	TAILQ_INSERT_TAIL(&wsconns, wc, entry);
 	if (!wc->is_reused)
 		hub_hello(wc, 0);
@@ -510,7 +510,7 @@ hub_reap(void *arg)
 
 	TAILQ_FOREACH_SAFE(wc, &wsconns, entry, next)
 		if (wc->http == NULL &&
-		    clock_ms() - wc->last_activity > REAP_US / 1000)
+		    clock_ttl_ms() - wc->last_activity > REAP_US / 1000)
 			hub_forget(wc);
 	vtimer_add(&reap_timer, REAP_US);
 	(void)arg;

@@ -171,7 +171,7 @@ struct options {
 	int			 hardened;
 	int			 unauthorized;	/* 401 for everybody */
 	int			 db_down;
-	int			 mute_pong, mute_ping, mute_reply;
+	int			 mute_pong, mute_ping, mute_reply, mute_posted;
 	int			 rate_enabled, rate_by_user;
 	int64_t			 rate_persec, rate_burst;
 	int64_t			 max_post, max_file;
@@ -191,14 +191,16 @@ struct mm {
 	char			 config_hash[33];
 	char			 url[64];
 	char			 control_secret[MM_ID_LEN + 1];
-	int64_t			 offset;	/* virtual time, microseconds */
+	int64_t			 offset;	/* of timers, microseconds */
+	int64_t			 skew;		/* of dates, microseconds */
 };
 extern struct mm mm;
 
 /* clock.c */
-int64_t	 clock_ms(void);		/* virtual, since 1970 */
+int64_t	 clock_ms(void);		/* the server's date, since 1970 */
+int64_t	 clock_ttl_ms(void);		/* for what expires */
 int64_t	 clock_real_us(void);		/* true, since 1970 */
-void	 clock_advance(int64_t);	/* microseconds; runs what is due */
+void	 clock_advance(int64_t, int);	/* microseconds; dates as well? */
 void	 clock_stop(void);
 void	 vtimer_set(struct vtimer *, void (*)(void *), void *);
 void	 vtimer_add(struct vtimer *, int64_t);	/* microseconds */

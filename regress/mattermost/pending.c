@@ -47,7 +47,7 @@ pending_begin(const char *key, char id[MM_ID_LEN + 1])
 	struct pending	*p;
 
 	if ((p = pending_find(key)) != NULL &&
-	    clock_ms() - p->at >= PENDING_TTL_MS) {
+	    clock_ttl_ms() - p->at >= PENDING_TTL_MS) {
 		pending_free(p);
 		p = NULL;
 	}
@@ -64,7 +64,7 @@ pending_begin(const char *key, char id[MM_ID_LEN + 1])
 	if ((p = calloc(1, sizeof(*p))) == NULL ||
 	    (p->key = strdup(key)) == NULL)
 		err(1, NULL);
-	p->at = clock_ms();
+	p->at = clock_ttl_ms();
 	TAILQ_INSERT_TAIL(&pendings, p, entry);
 	npendings++;
 	return PENDING_NEW;
@@ -83,7 +83,7 @@ pending_end(const char *key, const char *id)
 		return;
 	}
 	strlcpy(p->post, id, sizeof(p->post));
-	p->at = clock_ms();
+	p->at = clock_ttl_ms();
 }
 
 void

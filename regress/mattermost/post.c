@@ -217,8 +217,12 @@ post_publish_new(struct post *p, const struct user *author,
     const char *pending, int set_online, const json_t *over)
 {
 	struct audience	 a = { 0 };
-	json_t		*d = posted_data(p, author, pending, set_online);
+	json_t		*d;
 
+	/* An error in the real pipeline loses the event, not the post. */
+	if (mm.opt.mute_posted)
+		return;
+	d = posted_data(p, author, pending, set_online);
 	if (over != NULL)
 		json_object_update(d, (json_t *)(uintptr_t)over);
 	a.channel_id = p->channel->id;

@@ -46,7 +46,7 @@ static int
 bucket_take(struct http_req *req, const char *key)
 {
 	struct bucket	*b = bucket_get(key);
-	int64_t		 now = clock_ms() * 1000, gap, room, next, left;
+	int64_t		 now = clock_ttl_ms() * 1000, gap, room, next, left;
 	int		 is_over;
 
 	gap = 1000000 / mm.opt.rate_persec;

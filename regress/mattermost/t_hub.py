@@ -49,6 +49,29 @@ def an_origin_is_refused(mm):
 
 
 @test()
+def a_token_in_the_address(mm):
+    try:
+        mm.websocket(None, '?access_token=' + mm.bot['token'])
+        raise AssertionError('101')
+    except Refused as e:
+        eq(e.status, 401)
+
+
+@test('--version', '11.6')
+def binary_frames_11(mm):
+    ws, _ = online(mm)
+    ws.send_frame(2, b'{"seq":1,"action":"ping"}')
+    lost(ws)
+
+
+@test()
+def binary_frames(mm):
+    ws, _ = online(mm)
+    ws.send_frame(2, b'{"seq":1,"action":"ping"}')
+    eq(ws.reply(1)['status'], 'OK')
+
+
+@test()
 def unauthorized_for_all(mm):
     mm.set(unauthorized=True)
     a = mm.rest('GET', '/users/me', token='chatops')

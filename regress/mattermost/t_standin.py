@@ -288,9 +288,11 @@ def users(mm):
     m = mm.ok('GET', '/channels/%s/members/%s' % (
         mm.channels['operations'], mm.user_id('guest')), None, 'chatops')
     eq(m['scheme_guest'], True)
-    a = mm.rest('POST', '/users', {'email': 'a@b', 'username': 'ALICE',
-                                   'password': 'x'})
-    eq(a.status, 400)
+    for name, status in (('ALICE', 400), ('system', 400), ('Here', 201),
+                         ('a b', 400), ('x' * 65, 400)):
+        a = mm.rest('POST', '/users', {'email': 'a@b', 'username': name,
+                                       'password': 'x'})
+        eq((name, a.status), (name, status))
     a = mm.rest('POST', '/users/login', {'login_id': 'bob',
                                          'password': 'wrong'})
     eq(a.status, 401)
@@ -600,6 +602,26 @@ def nobody_listens(mm):
     quiet(ws)
     mm.listen()
     eq(mm.rest('GET', '/system/ping').status, 200)
+
+
+@test()
+def dates_and_limits_apart(mm):
+    a = mm.post_as('alice', 'operations', 'a', pending_post_id='k')
+    mm.advance(31, dates=False)
+    b = mm.post_as('alice', 'operations', 'b', pending_post_id='k')
+    eq((b['message'], b['create_at'] - a['create_at'] < 15000), ('b', True))
+    mm.skew(-3600)
+    c = mm.post_as('alice', 'operations', 'c')
+    eq(3500000 < b['create_at'] - c['create_at'] < 3700000, True)
+
+
+@test()
+def a_post_without_its_event(mm):
+    ws, _ = online(mm)
+    mm.set(mute_posted=True)
+    p = mm.post_as('alice', 'operations', 'x')
+    quiet(ws)
+    eq(mm.ok('GET', '/posts/' + p['id'], None, 'chatops')['message'], 'x')
 
 
 @test()

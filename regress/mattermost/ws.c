@@ -186,6 +186,8 @@ on_message(wslay_event_context_ptr ctx,
 	(void)record_add("ws_frame", j);
 	if (m->opcode == WSLAY_PONG)
 		vtimer_add(&wc->pong_timer, PONG_US);
+	else if (m->opcode == WSLAY_BINARY_FRAME && mm.opt.is_11)
+		ws_end(wc, 0);		/* it would have to be msgpack */
 	else if (m->opcode == WSLAY_TEXT_FRAME ||
 	    m->opcode == WSLAY_BINARY_FRAME)
 		ws_action(wc, (const char *)m->msg, m->msg_length);
