@@ -37,7 +37,7 @@ mode_is() {
 # A copy that is built already: other tests use the programs here.
 src=$tmp/src
 mkdir "$src"
-cp -pR Makefile config.mk LICENSE ./*.md .paths auditd build chatopsd common \
+cp -pR Makefile config.mk LICENSE ./*.md .ci .paths auditd chatopsd common \
     etc executor man "$src" 2>/dev/null
 mkdir "$src/regress"
 cp -p regress/Makefile "$src/regress"
