@@ -93,7 +93,7 @@ TEST(everything)
 	const struct script	*s;
 
 	CHECK_INT(parse("{\"scripts\": [{\"name\": \"x\", \"path\": \"./y\","
-	    "\"sha256\": \"00ff10Aa112233445566778899aabbccddeeff00112233445"
+	    "\"sha256\": \"00ff10Aa0f2233445566778899aabbccddeeff00112233445"
 	    "566778899aabbcc\", \"description\": \"d\", \"examples\": [\"!x "
 	    "1\"], \"enabled\": false, \"requiredPermission\": \"operator\","
 	    "\"requiredFlags\": [\"f\", \"g\"], \"allowedChannels\": [\"ops\""
@@ -109,7 +109,7 @@ TEST(everything)
 		return;
 	s = &list->scripts[0];
 	CHECK_INT(s->has_sha256, 1);
-	CHECK(memcmp(s->sha256, "\x00\xff\x10\xaa\x11", 5) == 0);
+	CHECK(memcmp(s->sha256, "\x00\xff\x10\xaa\x0f", 5) == 0);
 	CHECK_INT(s->sha256[31], 0xcc);
 	CHECK_STR(s->examples[0], "!x 1");
 	CHECK_INT(s->enabled, 0);

@@ -129,6 +129,7 @@ TEST(escape_sequences_go)
 		{ "\x1b^pm\x1b\\\x1b_apc\x1b\\\x1bXsos\x1b\\x", "x" },
 		{ "\x1b" "7\x1b" "8\x1b=\x1b>\x1bMx\x1b" "c", "x" },
 		{ "\x1b(B\x1b)0\x1b#8x\x1b%G", "x" },
+		{ "\x1b Fx\x1b/Ay\x1b$)Cz", "xyz" },
 		/* the same as C1 controls in UTF-8 */
 		{ "\xc2\x9b" "31mred\xc2\x9b" "0m", "red" },
 		{ "\xc2\x9d" "0;t\xc2\x9cx", "x" },
@@ -308,6 +309,11 @@ TEST(what_does_not_fit_is_counted)
 	CHECK_STR(text(&b), "abcd");
 	CHECK_INT(dropped, 5);
 	CHECK_INT(buf_error(&b), 0);
+	/* exactly what there is room for */
+	buf_reset(&b);
+	cleaner_feed(c, "12345", 5, &b, &dropped);
+	CHECK_STR(text(&b), "12345");
+	CHECK_INT(dropped, 5);
 	/* the owner took what was there: there is room again */
 	buf_reset(&b);
 	cleaner_feed(c, "xyz", 3, &b, &dropped);

@@ -256,6 +256,9 @@ TEST(rules_about_the_file)
 	CHECK_STR(load("none/c.json"),
 	    "/none/c.json: No such file or directory");
 	CHECK(strcmp(load(""), "ok") != 0);
+	put_file("c.json", "{\n\"mattermost\": }", 0600);
+	CHECK(strstr(load("c.json"), "/c.json:2:") != NULL);
+	put_file("c.json", WITH(", \"token\": \"" TOKEN "\""), 0600);
 	/* a folder that others may write to */
 	CHECK_INT(chmod(dir, 0777), 0);
 	CHECK(strcmp(load("c.json"), "ok") != 0);
