@@ -14,6 +14,7 @@
 
 #define H_CASES_MAX	2048
 #define H_PARALLEL	4
+#define H_SEEDS		8	/* of noise, for each seat */
 
 /* One thing done wrong. */
 enum h_wrong {
@@ -47,6 +48,7 @@ enum h_wrong {
 	H_PEER_KIND,
 	H_PEER_MISSING,
 	H_SILENCE,
+	H_NOISE,
 	H_OWN			/* a case of the target's own */
 };
 
@@ -175,11 +177,86 @@ h_do_setup(const struct h_case *c)
 	}
 }
 
+/* May from send t to the target, by the second description? */
+static int
+h_is_way(const struct want_type *t, enum role from)
+{
+	static const char	 letters[] = "PNERAC";
+	char			 way[3] = "";
+
+	way[0] = letters[from];
+	way[1] = letters[h.target->role];
+	return strstr(t->ways, way) != NULL;
+}
+
+static uint64_t
+h_random(uint64_t *seed)
+{
+	*seed ^= *seed >> 12;
+	*seed ^= *seed << 25;
+	*seed ^= *seed >> 27;
+	return *seed * 2685821657736338717ULL;
+}
+
+/* A good packet of what this seat may say, changed a little. */
+static size_t
+h_noise_packet(uint8_t *p, enum role from, uint64_t *seed)
+{
+	const struct want_type	*t;
+	size_t			 n, i, k;
+
+	do
+		t = &want[h_random(seed) % nitems(want)];
+	while (!h_is_way(t, from) && h_random(seed) % 50 != 0);
+	n = h_packet(p, (int)t->type, (uint32_t)(h_random(seed) % 3));
+	for (k = h_random(seed) % 4; k > 0; k--) {
+		i = h_random(seed) % n;
+		/* Most of the time not the header. */
+		if (i < IMSG_HEADER_SIZE && h_random(seed) % 8 != 0)
+			continue;
+		p[i] = (uint8_t)h_random(seed);
+	}
+	if (h_random(seed) % 16 == 0)
+		n += h_random(seed) % 8;
+	return n;
+}
+
+/*
+ * Many packets, good and bad, until it ends: it may live or end as it
+ * promised, but no signal may have killed it.
+ */
+static void
+h_noise(const struct h_case *c)
+{
+	static uint8_t	 p[H_PACKET_MAX];
+	uint64_t	 seed = 20261121 + (uint64_t)c->n * 7919;
+	char		 log[H_LOG_MAX];
+	size_t		 n;
+	int		 i;
+
+	for (i = 0; i < 300; i++) {
+		n = h_noise_packet(p, c->from, &seed);
+		if (send(h.seat[c->from], p, n, MSG_NOSIGNAL |
+		    MSG_DONTWAIT) == -1 && errno != EAGAIN)
+			break;
+	}
+	if (h_is_dead(200)) {
+		(void)h_log(log, sizeof(log));
+		if (!WIFEXITED(h.status))
+			h_fail("a signal ended it: 0x%x", h.status);
+		if (WEXITSTATUS(h.status) != 0 &&
+		    strstr(log, "fatal: ") == NULL)
+			h_fail("it ended without a word");
+	}
+	h_clean();
+	h_nobody_left();
+}
+
 static void
 h_run_case(const struct h_case *c)
 {
 	char	 build[65];
-	int64_t	 ms = H_WAIT_MS;
+	int64_t	 ms = h_wait_ms;
 
 	if (c->wrong == H_OWN) {
 		c->own();
@@ -190,10 +267,12 @@ h_run_case(const struct h_case *c)
 	h.at = monotime_now();
 	switch (c->wrong) {
 	case H_NOTHING:
-		if (h_is_dead(300))
-			h_fail("it ended with status 0x%x", h.status);
+		h_must_live(300);
 		h_clean();
 		h_nobody_left();
+		return;
+	case H_NOISE:
+		h_noise(c);
 		return;
 	case H_BUILD:
 		(void)strlcpy(build, build_id, sizeof(build));
@@ -256,18 +335,6 @@ h_add_own(const char *name, void (*own)(void))
 
 	c = h_add(H_OWN, H_RUN, ROLE_PARENT, 0, "%s", name);
 	c->own = own;
-}
-
-/* May from send t to the target, by the second description? */
-static int
-h_is_way(const struct want_type *t, enum role from)
-{
-	static const char	 letters[] = "PNERAC";
-	char			 way[3] = "";
-
-	way[0] = letters[from];
-	way[1] = letters[h.target->role];
-	return strstr(t->ways, way) != NULL;
 }
 
 /* Everything that can be wrong with a type that this sender may send. */
@@ -361,6 +428,8 @@ h_add_packets(enum role from)
 	for (i = 0; i < nitems(unknown); i++)
 		h_add(H_UNKNOWN, H_RUN, from, unknown[i],
 		    "unknown message type");
+	for (i = 0; i < H_SEEDS; i++)
+		h_add(H_NOISE, H_RUN, from, (int)i, "noise %zu", i);
 	h_add(H_FLAGS, H_RUN, from, good, "with unknown flags");
 	h_add(H_HEADER, H_RUN, from, good, "has no whole header");
 	if (from == ROLE_PARENT || h.target->closed[from] != NULL) {
@@ -450,7 +519,7 @@ h_add_peers(void)
 	}
 }
 
-static void
+static inline void
 h_add_all(const struct h_target *t)
 {
 	size_t	 i;
@@ -496,7 +565,7 @@ h_fork_case(size_t i)
 
 /* Run them all, some at once; the number that failed. */
 static size_t
-h_run_all(int is_quiet)
+h_run_all(void)
 {
 	struct {
 		pid_t	 pid;
@@ -529,7 +598,7 @@ h_run_all(int is_quiet)
 			late++;
 		else if (status != 0) {
 			failed++;
-			if (!is_quiet) {
+			if (!h_is_quiet) {
 				fprintf(stderr, "FAILED (0x%x) ", status);
 				h_describe(busy[k].number, stderr);
 			}
@@ -544,24 +613,32 @@ h_run_all(int is_quiet)
 	return failed;
 }
 
-/* usage: t_name [-l | number ...]: all cases, their list, or some. */
+/* Programs are named as seen from regress/: go there.  0 or -1. */
 static int
+h_folder_above(const char *program)
+{
+	char	 folder[1024], *slash;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)strlcpy(folder, program, sizeof(folder));
+	if ((slash = strrchr(folder, '/')) != NULL)
+		*slash = '\0';
+	if ((slash != NULL && chdir(folder) == -1) || chdir("..") == -1) {
+		warn("%s", folder);
+		return -1;
+	}
+	return 0;
+}
+
+/* usage: t_name [-l | number ...]: all cases, their list, or some. */
+static inline int
 h_main(int argc, char **argv)
 {
 	size_t	 i, failed;
-	char	 folder[1024], *slash;
 	int	 a, status;
 
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)strlcpy(folder, argv[0], sizeof(folder));
-	/* Programs are named as seen from regress/. */
-	if ((slash = strrchr(folder, '/')) != NULL) {
-		*slash = '\0';
-		if (chdir(folder) == -1)
-			err(2, "%s", folder);
-	}
-	if (chdir("..") == -1)
-		err(2, "..");
+	if (h_folder_above(argv[0]) == -1)
+		return 2;
 	if (argc > 1 && strcmp(argv[1], "-l") == 0) {
 		for (i = 0; i < h_ncases; i++)
 			h_describe(i, stdout);
@@ -581,7 +658,7 @@ h_main(int argc, char **argv)
 		    (size_t)argc - 1 - failed, failed);
 		return failed != 0;
 	}
-	failed = h_run_all(0);
+	failed = h_run_all();
 	printf("%zu passed, %zu failed\n",
 	    failed > h_ncases ? 0 : h_ncases - failed, failed);
 	return failed != 0;

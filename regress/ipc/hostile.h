@@ -35,7 +35,7 @@
 
 #define H_PACKET_MAX	(IMSG_HEADER_SIZE + IMSG_MAX_PAYLOAD + 64)
 #define H_LOG_MAX	16384
-#define H_WAIT_MS	8000	/* then it is alive */
+#define H_WAIT_MS	8000	/* what has not ended by then lives */
 #define H_SOON_MS	1000	/* what was promised */
 #define H_ID		4711	/* that nobody asked */
 
@@ -57,6 +57,9 @@ struct h_target {
 };
 
 /* The victim and everything around it; one per process. */
+static int64_t	 h_wait_ms = H_WAIT_MS;
+static int	 h_is_quiet;	/* failures are what is wanted */
+
 static struct {
 	const struct h_target	*target;
 	char			 dir[80];
@@ -117,7 +120,8 @@ h_fail(const char *fmt, ...)
 	log[0] = '\0';
 	if (h.log > 0)
 		(void)h_log(log, sizeof(log));
-	fprintf(stderr, "  %s; its log:\n%s", text, log);
+	if (!h_is_quiet)
+		fprintf(stderr, "  %s; its log:\n%s", text, log);
 	fflush(stderr);
 	h_clean();
 	_exit(1);
@@ -313,7 +317,9 @@ h_folder(const char *name)
 	int	 fd;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", h.dir, name);
-	if ((mkdir(path, 0700) == -1 && errno != EEXIST) ||
+	/* Another user may have to look into the scripts' one. */
+	if ((mkdir(path, strcmp(name, "base") == 0 ? 0755 : 0700) == -1 &&
+	    errno != EEXIST) ||
 	    (fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		h_fail("%s: %s", path, strerror(errno));
 	return fd;
@@ -482,7 +488,7 @@ h_expect(enum role from, enum msg_type type)
 	int64_t		 left;
 	ssize_t		 n;
 
-	until = monotime_add(monotime_now(), H_WAIT_MS);
+	until = monotime_add(monotime_now(), h_wait_ms);
 	for (;;) {
 		left = monotime_sub(until, monotime_now());
 		if (left <= 0 || poll(&pfd, 1, (int)left) == 0)
@@ -555,6 +561,19 @@ h_must_die(const char *says, int64_t ms)
 	if ((line = strstr(log, says)) == NULL)
 		h_fail("its log does not say \"%s\"", says);
 	h_nobody_left();
+}
+
+/* It goes on, and says nothing that would be its end. */
+static void
+h_must_live(int64_t ms)
+{
+	char	 log[H_LOG_MAX];
+
+	if (h_is_dead(ms))
+		h_fail("it ended with status 0x%x", h.status);
+	(void)h_log(log, sizeof(log));
+	if (strstr(log, "fatal: ") != NULL)
+		h_fail("it lives but its log is fatal");
 }
 
 #endif
