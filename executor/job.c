@@ -152,7 +152,7 @@ is_on(const struct job *j)
 	return j->state >= JOB_CHECKING && j->state <= JOB_RUNNING;
 }
 
-/* Is there room for it now?  first: it is not in the list of those before. */
+/* Is there room for it now? */
 static int
 may_start(struct executor *x, const struct job *j)
 {
@@ -248,9 +248,8 @@ job_admit(struct executor *x, struct cmd *c, const struct script *s,
 	j->script = number;
 	j->args = args;
 	j->typed = typed;
-	now = x->nqueued == 0 && may_start(x, j);
-	if (!now)
-		now = count_queued(x, s->name) == 0 && may_start(x, j);
+	/* Whoever waits could not start either, or he would have. */
+	now = may_start(x, j);
 	if ((!now && (count_queued(x, s->name) >= s->concurrency_queue ||
 	    x->nqueued >= x->conf->max_queue)) || x->njobs >
 	    (size_t)x->conf->max_jobs + x->conf->max_queue + JOB_UNTOLD_MAX) {

@@ -190,7 +190,8 @@ shown(struct executor *x, void *arg, const void *answer)
 	struct job			*j = arg;
 
 	j->is_posting = 0;
-	j->edit_at = monotime_add(core_mono(x), EDIT_MS);
+	if (j->edit_at.ms < monotime_add(core_mono(x), EDIT_MS).ms)
+		j->edit_at = monotime_add(core_mono(x), EDIT_MS);
 	if (m != NULL && m->result == RESULT_OK && text_is_id(m->id))
 		(void)strlcpy(j->row.status_post, m->id,
 		    sizeof(j->row.status_post));

@@ -729,7 +729,7 @@ world_sleep(int64_t ms)
 	int64_t	 end = w.mono + ms, was;
 	int	 i;
 
-	for (i = 0; i < 100000 && w.timer <= end; i++) {
+	for (i = 0; i < 100000 && w.timer <= end && !w.exited; i++) {
 		was = w.timer > w.mono ? w.timer : w.mono;
 		w.wall += was - w.mono;
 		w.mono = was;
