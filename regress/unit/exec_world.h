@@ -31,6 +31,9 @@
 #define W_LEAK_ON()	((void)0)
 #endif
 
+/* Not every test uses all of it. */
+#define W_MAY		static __attribute__((__unused__))
+
 #define W_QUEUE		4096
 #define W_LINES		2048
 #define W_POSTS		2048
@@ -224,7 +227,7 @@ w_timer(void *arg, monotime_t at)
 	w.timer = at.ms;
 }
 
-static int
+W_MAY int
 has_line(const char *execution_id, enum audit_event event)
 {
 	size_t	 i;
@@ -236,7 +239,7 @@ has_line(const char *execution_id, enum audit_event event)
 	return n;
 }
 
-static int
+W_MAY int
 count_lines(enum audit_event event)
 {
 	size_t	 i;
@@ -248,7 +251,7 @@ count_lines(enum audit_event event)
 }
 
 /* The last line of that kind; NULL when there is none. */
-static struct msg_append *
+W_MAY struct msg_append *
 last_line(enum audit_event event)
 {
 	size_t	 i;
@@ -608,7 +611,7 @@ w_net_result(const struct w_msg *m, int answer)
 		    &r);
 }
 
-static void
+W_MAY void
 w_exit_job(uint64_t job, enum job_end how, int status, int sig)
 {
 	struct msg_job_exit	 e;
@@ -723,7 +726,7 @@ world_pump(void)
 }
 
 /* Time goes by, timers go off. */
-static void
+W_MAY void
 world_sleep(int64_t ms)
 {
 	int64_t	 end = w.mono + ms, was;
@@ -846,7 +849,7 @@ world_audit_state(void)
 	}
 }
 
-static void
+W_MAY void
 world_net(enum net_state state)
 {
 	struct msg_net_state	 n;
@@ -911,7 +914,7 @@ world_start(void)
 }
 
 /* Started, recovered, connected. */
-static void
+W_MAY void
 world_up(void)
 {
 	world_start();
@@ -931,7 +934,7 @@ world_clear_queue(void)
 	w.head = w.tail = 0;
 }
 
-static void
+W_MAY void
 world_end(void)
 {
 	size_t	 i;
@@ -952,7 +955,7 @@ world_end(void)
 }
 
 /* It dies and is started again, everything else too. */
-static void
+W_MAY void
 world_crash(int deliver)
 {
 	size_t	 i;
@@ -993,7 +996,7 @@ w_command(struct msg_command *m, const char *user, const char *channel,
 static struct msg_command w_last;
 
 /* A post in the channel ops, all the way. */
-static void
+W_MAY void
 post_in(const char *user, const char *channel, const char *text)
 {
 	w_command(&w_last, user, channel, text);
@@ -1001,20 +1004,20 @@ post_in(const char *user, const char *channel, const char *text)
 	world_pump();
 }
 
-static void
+W_MAY void
 post(const char *user, const char *text)
 {
 	post_in(user, OPS, text);
 }
 
 /* The text of the newest post, "" when there is none. */
-static const char *
+W_MAY const char *
 said(void)
 {
 	return w.nposts == 0 ? "" : w.posts[(w.nposts - 1) % W_POSTS].text;
 }
 
-static int
+W_MAY int
 reacted(const char *sign, const char *post_id)
 {
 	char	 want[EMOJI_SIZE + ID_SIZE + 2];
@@ -1028,7 +1031,7 @@ reacted(const char *sign, const char *post_id)
 }
 
 /* The reason code of the last denied line, "" when there is none. */
-static const char *
+W_MAY const char *
 denied(void)
 {
 	static char		 code[64];

@@ -1,0 +1,180 @@
+/*
+ * What chatopsctl may ask of a running executor.
+ */
+#include <stdarg.h>
+
+#include "exec_world.h"
+
+static int
+ctl(const char *first, ...)
+{
+	static struct msg_ctl_request	 m;
+	const char			*word;
+	va_list				 ap;
+
+	memset(&m, 0, sizeof(m));
+	w.nrows = 0;
+	w.ended = 0;
+	memset(&w.end, 0, sizeof(w.end));
+	va_start(ap, first);
+	for (word = first; word != NULL; word = va_arg(ap, const char *))
+		CHECK_INT(words_add(&m.words, word, strlen(word)), 0);
+	va_end(ap);
+	executor_ctl_request(w.x, 7, 1000, 3, &m);
+	world_pump();
+	CHECK_INT(w.ended, 1);
+	return w.end.exit;
+}
+
+TEST(bootstrap)
+{
+	struct db_user	 u;
+
+	world_start();
+	world_audit_state();
+	/* only while there is none */
+	CHECK_INT(ctl("bootstrap-admin", MALLORY, "mallory", NULL), 1);
+	CHECK_HAS(w.end.error, "already");
+	CHECK_INT(db_user_delete(w.db, ALICE), 1);
+	CHECK_INT(ctl("bootstrap-admin", "alice", "alice", NULL), 2);
+	CHECK_INT(ctl("bootstrap-admin", ALICE, "", NULL), 2);
+	CHECK_INT(ctl("bootstrap-admin", ALICE, "alice", NULL), 0);
+	CHECK_INT(db_user_get(w.db, ALICE, &u), 1);
+	CHECK_INT(u.level, LEVEL_ADMIN);
+	CHECK_HAS(last_line(AUDIT_PERMISSION)->detail, "bootstrap-admin");
+	CHECK_HAS(last_line(AUDIT_PERMISSION)->detail, "uid 1000");
+	CHECK_STR(last_line(AUDIT_PERMISSION)->user_id, "");
+	CHECK_INT(ctl("bootstrap-admin", MALLORY, "mallory", NULL), 1);
+	world_end();
+}
+
+TEST(users)
+{
+	struct db_user	 u;
+
+	world_up();
+	CHECK_INT(ctl("users", "list", NULL), 0);
+	CHECK_INT(w.nrows, 2);
+	CHECK_HAS(w.rows[0], "\"username\":\"alice\",\"level\":\"admin\","
+	    "\"flags\":[]");
+	CHECK_INT(ctl("users", "add", "@carol", "operator", NULL), 0);
+	CHECK_INT(db_user_get(w.db, CAROL, &u), 1);
+	CHECK_INT(u.level, LEVEL_OPERATOR);
+	CHECK_INT(ctl("users", "add", "@nobody", "operator", NULL), 1);
+	CHECK_INT(ctl("users", "add", "@carol", "king", NULL), 2);
+	CHECK_INT(ctl("users", "add", "@", "operator", NULL), 2);
+	CHECK_INT(ctl("users", "del", CAROL, NULL), 0);
+	CHECK_INT(db_user_get(w.db, CAROL, &u), 0);
+	CHECK_INT(ctl("users", "del", "@alice", NULL), 1);
+	CHECK_HAS(w.end.error, "last admin");
+	w_user(CAROL, 0)->flags = USER_BOT;
+	CHECK_INT(ctl("users", "add", "@carol", "operator", NULL), 1);
+	world_end();
+}
+
+TEST(lists)
+{
+	world_up();
+	post(ALICE, "!ban @carol \"quote \\\" and \\\\\" 1h");
+	CHECK_INT(ctl("bans", "list", NULL), 0);
+	CHECK_INT(w.nrows, 1);
+	CHECK_HAS(w.rows[0], "quote \\\" and \\\\");
+	post(BOB, "!hello");
+	CHECK_INT(ctl("jobs", "list", NULL), 0);
+	CHECK_INT(w.nrows, 1);
+	CHECK_HAS(w.rows[0], "\"script\":\"hello\",\"state\":\"finished\"");
+	CHECK_INT(ctl("status", NULL), 0);
+	CHECK_INT(w.nrows, 5);
+	world_net(NET_DOWN);
+	CHECK_INT(ctl("status", NULL), 1);
+	world_end();
+}
+
+TEST(cancel)
+{
+	world_up();
+	w.hold_exit = 1;
+	post(BOB, "!hello");
+	CHECK_INT(ctl("cancel", "9", NULL), 1);
+	CHECK_INT(ctl("cancel", "x", NULL), 2);
+	CHECK_INT(ctl("cancel", "1", NULL), 0);
+	CHECK_INT(w.nkills, 1);
+	executor_output(w.x, 1, NULL, 0);
+	w_exit_job(1, JOB_END_CANCELLED, 0, 15);
+	world_pump();
+	CHECK_HAS(said(), "cancelled by uid 1000");
+	world_end();
+}
+
+TEST(anchor)
+{
+	world_up();
+	CHECK_INT(ctl("audit", "anchor", NULL), 0);
+	CHECK_INT(w.nrows, 0);
+	post(BOB, "!hello");
+	CHECK_INT(ctl("audit", "anchor", NULL), 0);
+	CHECK_INT(w.nrows, 1);
+	CHECK_HAS(w.rows[0], "\"origin\":\"test/audit/0000\",\"seq\":11,");
+	world_end();
+}
+
+TEST(explain)
+{
+	world_up();
+	CHECK_INT(ctl("policy", "explain", "@bob", "ops", "deploy",
+	    "service=api-server", "environment=staging", NULL), 0);
+	CHECK_HAS(w.rows[0], "\"allowed\":true");
+	CHECK_INT(ctl("policy", "explain", BOB, "main/ops", "deploy", NULL),
+	    1);
+	CHECK_HAS(w.rows[0], "\"reason\":\"arguments\"");
+	CHECK_INT(ctl("policy", "explain", "@bob", "town-square", "deploy",
+	    "service=api-server", "environment=staging", NULL), 1);
+	CHECK_HAS(w.rows[0], "\"reason\":\"channel\"");
+	CHECK_INT(ctl("policy", "explain", "@bob", "nowhere", "deploy", NULL),
+	    1);
+	CHECK_INT(ctl("policy", "explain", "@nobody", "ops", "ping", NULL), 1);
+	CHECK_HAS(w.rows[0], "\"reason\":\"account\"");
+	world_end();
+}
+
+TEST(reload)
+{
+	world_up();
+	CHECK_INT(ctl("reload", NULL), 0);
+	CHECK_INT(w.reloads, 1);
+	world_end();
+}
+
+TEST(nonsense)
+{
+	world_up();
+	CHECK_INT(ctl("users", NULL), 2);
+	CHECK_INT(ctl("users", "destroy", NULL), 2);
+	CHECK_INT(ctl("users", "list", "all", NULL), 2);
+	CHECK_INT(ctl("policy", "explain", NULL), 2);
+	CHECK_INT(ctl("shutdown", NULL), 2);
+	CHECK_INT(ctl("bootstrap-admin", ALICE, NULL), 2);
+	CHECK_INT(ctl(NULL, NULL), 2);
+	world_end();
+}
+
+/* Who hangs up is not answered; what was asked is done. */
+TEST(hung_up)
+{
+	static struct msg_ctl_request	 m;
+	struct db_user			 u;
+
+	world_up();
+	memset(&m, 0, sizeof(m));
+	(void)words_add(&m.words, "users", 5);
+	(void)words_add(&m.words, "add", 3);
+	(void)words_add(&m.words, "@carol", 6);
+	(void)words_add(&m.words, "operator", 8);
+	w.ended = 0;
+	executor_ctl_request(w.x, 7, 0, 3, &m);
+	executor_ctl_closed(w.x, 7);
+	world_pump();
+	CHECK_INT(w.ended, 0);
+	CHECK_INT(db_user_get(w.db, CAROL, &u), 1);
+	world_end();
+}
