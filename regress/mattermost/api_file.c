@@ -155,12 +155,12 @@ part_next(struct http_req *req, const char *mark, size_t mark_len,
 	head = p + mark_len + 2;
 	if ((p = memmem(head, stop - head, "\r\n\r\n", 4)) == NULL)
 		return 0;
-	part->name = disposition(head, p - head, "name=\"");
-	part->filename = disposition(head, p - head, "filename=\"");
 	part->bytes = p + 4;
 	if ((end = memmem(part->bytes, stop - part->bytes, mark, mark_len))
 	    == NULL || end - part->bytes < 2)
 		return 0;
+	part->name = disposition(head, p - head, "name=\"");
+	part->filename = disposition(head, p - head, "filename=\"");
 	part->len = end - part->bytes - 2;
 	*at = end - req->body;
 	return 1;

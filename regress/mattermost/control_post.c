@@ -45,7 +45,7 @@ control_post(struct http_req *req)
 {
 	struct channel	*c;
 	struct user	*u;
-	struct post	*p = NULL;
+	struct post	*p;
 	int64_t		 count = text_int(req->json, "count", 1), i;
 
 	c = control_find_channel(text_str(req->json, "channel", NULL));
@@ -54,7 +54,7 @@ control_post(struct http_req *req)
 		control_fail(req, "post: no such channel or user, or no count");
 		return;
 	}
-	while (count-- > 0) {
+	do {
 		p = post_new(c);
 		strlcpy(p->user_id, u->id, sizeof(p->user_id));
 		raw_fields(p, req->json);
@@ -64,7 +64,7 @@ control_post(struct http_req *req)
 			post_publish_new(p, u, text_str(req->json,
 			    "pending_post_id", ""), 1,
 			    json_object_get(req->json, "over"));
-	}
+	} while (--count > 0);
 	control_reply(req, post_json(p, 1));
 }
 

@@ -293,6 +293,9 @@ def users(mm):
         a = mm.rest('POST', '/users', {'email': 'a@b', 'username': name,
                                        'password': 'x'})
         eq((name, a.status), (name, status))
+    for nick in ('日' * 100, 'a' + '🚀' * 70, ''):
+        u = mm.ok('PUT', '/users/me/patch', {'nickname': nick}, 'bob')
+        eq(nick.startswith(u['nickname']), True)
     a = mm.rest('POST', '/users/login', {'login_id': 'bob',
                                          'password': 'wrong'})
     eq(a.status, 401)

@@ -82,54 +82,49 @@ def expand(v):
     return v
 
 
-def canon(v, ids, key=''):
-    """What is compared.  ids: of the stand-in to recorded ones, or None."""
-    if isinstance(v, dict):
-        d = {}
-        unknown = []
-        for k, x in v.items():
-            name = ids.names(k, True) if ids else k
-            if ID.match(k) and (ids and k not in ids.back or
-                                not ids and key == 'posts'):
-                unknown.append(canon(x, ids))
-            elif ID.match(name) and key == 'posts':
-                unknown.append(canon(x, ids))
-            else:
-                d[name] = canon(x, ids, k)
-        if unknown:
-            d['*'] = sorted(unknown, key=lambda x: json.dumps(
-                x, sort_keys=True))
-        return d
-    if isinstance(v, list):
-        if key == 'order':
-            return ['id'] * len(v)
-        return [canon(x, ids, key) for x in v]
-    if key in TIMES and not isinstance(v, bool) and isinstance(v, int):
-        return 'time' if v > 1000 else v
-    if key in COUNTS and not isinstance(v, bool) and isinstance(v, int):
-        return 'count'
-    if key in FREE and isinstance(v, str):
+def canon_map(v, ids, key):
+    """A map from ids of posts is what it maps to, in some order: the ids of
+    the copies that an edit leaves are nowhere else."""
+    if key == 'posts':
+        return sorted((canon(x, ids) for x in v.values()),
+                      key=lambda x: json.dumps(x, sort_keys=True))
+    return {ids.names(k, True) if ids else k: canon(x, ids, k)
+            for k, x in v.items()}
+
+
+def canon_text(v, ids, key):
+    if key in FREE:
         return 'some' if v else ''
+    if key in ENCODED and v[:1] in ('[', '{'):
+        inner = canon(expand(json.loads(v)), ids)
+        return {'encoded': sorted(inner) if isinstance(inner, list)
+                else inner}
+    if ids:
+        v = ids.names(v, True)
+    if key in ('name', 'channel_name'):     # made of ids
+        v = re.sub('^[0-9a-f]{40}$', 'sha1', v)
+        v = '__'.join(sorted(v.split('__')))
+    if key in ('id', 'original_id') and ID.match(v):
+        return 'id'
+    if key == 'server_version':
+        v = re.sub('[0-9a-f]{32}', 'hash', v)
+    return v
+
+
+def canon(v, ids, key=''):
+    """What is compared.  ids: how to name the stand-in's; None: recorded."""
+    if isinstance(v, dict):
+        return canon_map(v, ids, key)
+    if isinstance(v, list):
+        return ['id'] * len(v) if key == 'order' else [
+            canon(x, ids, key) for x in v]
     if isinstance(v, str):
-        if key in ENCODED and v[:1] in '[{':
-            inner = canon(expand(json.loads(v)), ids)
-            if isinstance(inner, list):
-                inner.sort()
-            return {'encoded': inner}
-        if ids:
-            v = ids.names(v, True)
-        if key == 'name':
-            v = re.sub('^[0-9a-f]{40}$', 'sha1', v)
-            v = '__'.join(sorted(v.split('__')))
-        if key == 'channel_name':
-            v = re.sub('^[0-9a-f]{40}$', 'sha1', v)
-            v = '__'.join(sorted(v.split('__')))
-        if key == 'id' and ID.match(v) and ids and v in ids.back:
-            return 'id'
-        if key in ('id', 'original_id') and ID.match(v):
-            return 'id'
-        if key == 'server_version':
-            v = re.sub('[0-9a-f]{32}', 'hash', v)
+        return canon_text(v, ids, key)
+    if isinstance(v, int) and not isinstance(v, bool):
+        if key in TIMES:
+            return 'time' if v > 1000 else v
+        if key in COUNTS:
+            return 'count'
     return v
 
 

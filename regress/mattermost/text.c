@@ -180,15 +180,26 @@ text_runes(const char *s, size_t len)
 	return n;
 }
 
-/* Copy the string member; 0 when it is absent, -1 when it is too long. */
+/*
+ * Copy the string member; 0 when it is absent, -1 when it is too long: then
+ * it is cut, between characters.
+ */
 int
 text_copy(char *to, size_t size, const json_t *j, const char *key)
 {
 	const char	*s = json_string_value(json_object_get(j, key));
+	size_t		 len, i;
 
 	if (s == NULL)
 		return 0;
-	return strlcpy(to, s, size) >= size ? -1 : 1;
+	len = strlen(s);
+	if (len >= size)
+		for (i = len = size - 1; i > 0 && ((uint8_t)s[i] & 0xc0)
+		    == 0x80;)
+			len = --i;
+	memcpy(to, s, len);
+	to[len] = '\0';
+	return s[len] == '\0' ? 1 : -1;
 }
 
 /* A Go map is written with its keys sorted; only the top level here. */
