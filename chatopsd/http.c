@@ -26,6 +26,7 @@ struct transfer {
 	size_t		 len;
 	size_t		 cap;
 	size_t		 header_bytes;
+	int		 header_done;	/* its empty line was seen */
 	uint64_t	 sent;		/* of the file */
 	int		 too_large;
 	int64_t		 retry_after;
@@ -94,6 +95,8 @@ on_header(char *data, size_t size, size_t nmemb, void *arg)
 	char		 value[16];
 	long long	 s;
 
+	/* of the last one of several: 100, then the answer */
+	t->header_done = n == 2 && data[0] == '\r' && data[1] == '\n';
 	t->header_bytes += n;
 	if (t->header_bytes > HTTP_HEADER_MAX) {
 		t->too_large = 1;
@@ -196,6 +199,9 @@ transfer_done(void *private, CURL *easy, CURLcode code)
 
 	why[0] = '\0';
 	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	/* libcurl takes a head that breaks off for a whole one */
+	if (code == CURLE_OK && !t->header_done)
+		code = CURLE_PARTIAL_FILE;
 	if (code == CURLE_OK) {
 		a.status = (int)status;
 		a.body = t->body == NULL ? "" : t->body;

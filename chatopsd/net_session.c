@@ -360,6 +360,8 @@ session_check_up(struct net *n)
 	log_info("connected as @%s to server %s%s", n->bot_name,
 	    n->version[0] != '\0' ? n->version : "of unknown version",
 	    s->greeted ? "" : ", resumed");
+	if (n->reconciled.ms == 0)
+		n->reconciled = net_server_time(n);
 	session_set_state(n, SESSION_UP, -1);
 	n->world->timer(n->arg, TIMER_CATCHUP, NET_RECONCILE_FIRST);
 }

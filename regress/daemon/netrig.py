@@ -54,7 +54,7 @@ FIELDS = {
     'LOOKUP_USER': 'by_name:B key:s',
     'USER': 'status:B id:s username:s flags:I',
     'LOOKUP_CHANNEL': 'id:s team:s name:s',
-    'CHANNEL': 'status:B id:s team_id:s name:s type:B flags:I',
+    'CHANNEL': 'status:B id:s team_id:s name:s kind:B flags:I',
     'LOOKUP_MEMBER': 'channel_id:s user_id:s', 'MEMBER': 'status:B guest:B',
     'POST': 'channel_id:s root_id:s file_id:s text:s',
     'PATCH': 'post_id:s text:s', 'REACT': 'post_id:s emoji:s add:B',
