@@ -90,6 +90,9 @@ static int
 judge_level(struct executor *x, struct change *ch, const struct db_user *old,
     int known)
 {
+	struct db_ban	 ban;
+	int		 r;
+
 	if (ch->kind == CHANGE_DELETE && !known)
 		return change_refuse(ch, REASON_ARGUMENTS,
 		    "%s has nothing to be taken away", ch->username);
@@ -102,6 +105,13 @@ judge_level(struct executor *x, struct change *ch, const struct db_user *old,
 		    "an admin cannot be banned");
 	if (ch->kind == CHANGE_DELETE || ch->level != LEVEL_ADMIN)
 		return keeps_admin(x, ch, old);
+	/* No admin is banned, whichever of the two came first. */
+	if ((r = db_ban_get(x->db, ch->id, core_wall(x), &ban)) == -1)
+		return change_refuse(ch, REASON_DATABASE,
+		    "the database fails");
+	if (r == 1)
+		return change_refuse(ch, REASON_ADMIN_BAN,
+		    "%s is banned, lift the ban first", ch->username);
 	return 0;
 }
 

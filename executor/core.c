@@ -130,7 +130,10 @@ executor_new(const struct executor_world *w, const struct conf *conf,
 	x->stop_kill = MONOTIME_NEVER;
 	x->stop_end = MONOTIME_NEVER;
 	x->started = core_mono(x);
-	x->prune_at = monotime_add(x->started, CORE_PRUNE_MS);
+	x->started_wall = core_wall(x);
+	/* Not before all that was claimed by the last process is too old. */
+	x->prune_at = monotime_add(x->started, CORE_PRUNE_MS +
+	    2 * conf->message_age_ms);
 	x->w.random(x->w.arg, fresh, sizeof(fresh));
 	if (db_hmac_key(db, fresh, x->hmac_key) == -1 ||
 	    (x->next_job = db_job_next(db)) == 0) {
@@ -268,6 +271,9 @@ net_state(struct executor *x, const struct msg_net_state *m)
 	int	 was = x->net.state;
 
 	x->net = *m;
+	/* Who is further off than that is not believed at all. */
+	if (x->net.skew > CORE_SKEW_MAX_MS || x->net.skew < -CORE_SKEW_MAX_MS)
+		x->net.skew = 0;
 	if (m->state == NET_REFUSED && was != NET_REFUSED)
 		log_warnx("the server refuses the bot: %s; check the token "
 		    "and the bot's account", m->why);
@@ -379,22 +385,29 @@ executor_message(struct executor *x, enum role from, enum msg_type type,
 		x->w.exit(x->w.arg, "a message that nobody handles");
 }
 
-/* Old claims only keep their post from being run twice; age does so too. */
+/*
+ * Old claims only keep their post from being run twice; age does so too.  A
+ * wall clock that was set forward must not make fresh claims look old, so
+ * the time that really went by since the start counts, if it is less.
+ */
 static void
 prune(struct executor *x, monotime_t now)
 {
-	int64_t	 age;
+	int64_t	 age, wall, passed;
 
 	x->prune_at = monotime_add(now, CORE_PRUNE_MS);
 	rate_prune(x->rate, now);
+	wall = core_wall(x);
+	passed = x->started_wall + monotime_sub(now, x->started);
+	if (passed < wall)
+		wall = passed;
 	/* A post can count as fresh for one age on each side of now. */
 	age = 10 * x->conf->message_age_ms;
 	if (age < 86400000)
 		age = 86400000;
-	if (db_seen_prune(x->db, core_wall(x) - age, 1000) == -1)
+	if (db_seen_prune(x->db, wall - age, 1000) == -1)
 		core_db_result(x, 0, "forgetting old claims");
-	if (db_job_prune_output(x->db, core_wall(x) - 90 * 86400000LL,
-	    100) == -1)
+	if (db_job_prune_output(x->db, wall - 90 * 86400000LL, 100) == -1)
 		core_db_result(x, 0, "forgetting old output");
 }
 

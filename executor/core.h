@@ -26,6 +26,7 @@
 #define CORE_CHANNELS_MAX	64	/* resolved names held */
 #define CORE_FOLD_MS		60000	/* window of folded refusals */
 #define CORE_FOLD_FREE		5	/* told and written one by one */
+#define CORE_FOLD_MISSED	20	/* the same of missed commands */
 #define CORE_FOLDS_MAX		1024
 #define CORE_BANNED_MS		3600000	/* a banned user is told so often */
 #define CORE_NOTICE_MS		60000	/* "nothing runs" once per channel */
@@ -35,6 +36,7 @@
 #define CORE_OUTPUT_RUNES	4000	/* the seed's limit */
 #define CORE_TEXT_MAX		(POST_SIZE - 1)
 #define CORE_PRUNE_MS		60000
+#define CORE_SKEW_MAX_MS	86400000
 
 struct cmd;
 struct job;
@@ -212,6 +214,7 @@ struct job {
 	/* its post */
 	int		 is_posting;	/* POST or PATCH without a result yet */
 	int		 is_delivering;	/* the result is due, or on the way */
+	int		 is_marked;	/* the hourglass is on its command */
 	monotime_t	 edit_at;	/* not before */
 };
 TAILQ_HEAD(jobs, job);
@@ -296,6 +299,7 @@ struct executor {
 	uint64_t	 generation;
 	uint8_t		 hmac_key[DB_HMAC_KEY_SIZE];
 	monotime_t	 started;
+	int64_t		 started_wall;
 	struct msg_ready ready;
 	int		 has_ready;
 

@@ -272,7 +272,6 @@ job_admit(struct executor *x, struct cmd *c, const struct script *s,
 	/* The job keeps the claim and closes it with its row. */
 	c->in.post_id[0] = '\0';
 	command_end(x, c);
-	say_react(x, j->row.post_id, "hourglass_flowing_sand", 1);
 	if (now)
 		job_intent(x, j);
 	else {

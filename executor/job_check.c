@@ -255,7 +255,7 @@ intent_acked(struct executor *x, void *arg, const struct msg_ack *ack)
 	core_wake(x, j->edit_at);
 	x->w.send(x->w.arg, ROLE_RUNNER, MSG_JOB_START, 0, -1, m);
 	explicit_bzero(&m->words, sizeof(m->words));
-	if (j->row.status_post[0] == '\0')
+	if (j->row.status_post[0] == '\0' && !j->is_posting)
 		job_show(x, j);
 }
 

@@ -166,7 +166,9 @@ job_deliver(struct executor *x, struct job *j)
 	if (j->is_posting)
 		return;
 	if (j->row.post_id[0] != '\0') {
-		say_react(x, j->row.post_id, "hourglass_flowing_sand", 0);
+		if (j->is_marked || j->row.status_post[0] != '\0')
+			say_react(x, j->row.post_id,
+			    "hourglass_flowing_sand", 0);
 		say_react(x, j->row.post_id, job_emoji(j), 1);
 	}
 	buf_init(&holder, CORE_TEXT_MAX);
@@ -223,6 +225,8 @@ job_show(struct executor *x, struct job *j)
 	free(text);
 	j->is_posting = 1;
 	ask_net(x, MSG_POST, -1, m, shown, j);
+	say_react(x, j->row.post_id, "hourglass_flowing_sand", 1);
+	j->is_marked = 1;
 }
 
 /* The last few lines, whole ones if they are not too long. */

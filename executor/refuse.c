@@ -38,6 +38,9 @@ refuse_words(struct executor *x, const struct cmd *c, struct record_json *j)
 	size_t			 i, len;
 	long			 n;
 
+	/* What is to be explained may have secrets in it. */
+	if (c->builtin != NULL && c->builtin->run == builtin_explain)
+		return;
 	if (c->builtin == NULL) {
 		if (x->al == NULL || c->script[0] == '\0' ||
 		    (n = allowlist_find(x->al, c->script)) == -1)
@@ -201,7 +204,8 @@ refuse_early(struct executor *x, struct cmd *c, enum reason reason,
 	f = fold_find(x, c->in.user_id);
 	f->last = reason;
 	(void)strlcpy(f->channel_id, c->in.channel_id, sizeof(f->channel_id));
-	if (f->single >= CORE_FOLD_FREE) {
+	if (f->single >= (reason == REASON_MISSED ? CORE_FOLD_MISSED :
+	    CORE_FOLD_FREE)) {
 		if (f->folded < UINT32_MAX)
 			f->folded++;
 		x->refusals++;

@@ -285,6 +285,8 @@ TEST(ban)
 	post(CAROL, "!ping");
 	CHECK_HAS(said(), "pong");
 	post(ALICE, "!ban @carol \"again\" permanent");
+	post(ALICE, "!adduser @carol admin");
+	CHECK_STR(denied(), "admin-ban");
 	post(ALICE, "!whois @carol");
 	CHECK_HAS(said(), "for good");
 	world_end();

@@ -666,11 +666,11 @@ TEST(restart_while_running)
 {
 	struct db_job	 row;
 
+	W_LEAK_OFF();
 	world_up();
 	w.hold_exit = 1;
 	post(ALICE, "!restart");
 	post(ALICE, "!restart");
-	W_LEAK_OFF();
 	world_crash(0);
 	world_pump();
 	world_sleep(100);
@@ -699,12 +699,12 @@ TEST(restart_after_the_line)
 {
 	struct db_job	 row;
 
+	W_LEAK_OFF();
 	world_up();
 	w.hold_exit = 1;
 	post(CAROL, "!hello");
 	executor_output(w.x, 1, NULL, 0);
 	w_exit_job(1, JOB_END_EXITED, 0, 0);
-	W_LEAK_OFF();
 	world_crash(1);
 	world_pump();
 	CHECK_INT(count_lines(AUDIT_EXECUTION), 1);
