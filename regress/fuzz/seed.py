@@ -262,6 +262,30 @@ EVENTS = [event("posted", POSTED % ("O", post("!ping")), 3, ID),
           '401},"seq_reply":3}', '{"seq":1e3}', "null", '{"event":1}']
 
 
+def vector(name):
+    path = os.path.join(HERE, "..", "audit", "vectors", name)
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def logs():
+    first = vector("script-executions.0000000000000000.log")
+    second = vector("script-executions.log")
+    yield struct.pack(">H", len(first)) + first + second
+    yield struct.pack(">H", len(first)) + first
+    yield struct.pack(">H", 0) + second
+
+
+def notes():
+    yield vector("checkpoint")
+    yield ("chatops.example/audit/7f3a+a3bb8a4e+"
+           "AQzwwUsv9kYhQj6PJhquacodNSy8rAwM7Oa639QLJch9")
+    yield ("PRIVATE+KEY+chatops.example/audit/7f3a+a3bb8a4e+"
+           "AVmPsiqsJQJcUrmzV1S5rJs7A7fdEnACj3St1C92bvAfew==\n")
+    yield vector("checkpoint") + b"\xe2\x80\x94 other AAAA\n"
+    yield vector("checkpoint")[:-30]
+
+
 def write(folder, target, items):
     path = os.path.join(folder, target)
     os.makedirs(path, exist_ok=True)
@@ -283,6 +307,8 @@ def main():
     write(folder, "cleaner", [u8(len(a)) + u8(n) + a + b for a, n, b in CLEAN])
     write(folder, "audit", lines())
     write(folder, "event", EVENTS)
+    write(folder, "verify", logs())
+    write(folder, "note", notes())
 
 
 main()

@@ -20,7 +20,8 @@ static const char	 scripts[] =
     "\"x\":{\"type\":\"number\",\"min\":0.5,\"max\":1e9},"
     "\"yes\":{\"type\":\"boolean\",\"default\":true}}},"
     "{\"name\":\"named\",\"path\":\"/x\",\"argumentStyle\":\"named\","
-    "\"arguments\":{\"word\":{\"type\":\"string\",\"regex\":\"[a-z]+(-[a-z]+)*\","
+    "\"arguments\":{\"word\":{\"type\":\"string\","
+    "\"regex\":\"[a-z]+(-[a-z]+)*\","
     "\"allowLeadingDash\":true},"
     "\"password\":{\"type\":\"string\",\"secret\":true}}},"
     "{\"name\":\"none\",\"path\":\"/x\"}]}";
@@ -67,7 +68,7 @@ static void
 check_arguments(const struct script *s, const struct words *typed, int dry)
 {
 	static struct arguments	 out;
-	const char		*why, *secret;
+	const char		*why;
 	char			 text[512];
 	size_t			 i;
 
@@ -81,10 +82,11 @@ check_arguments(const struct script *s, const struct words *typed, int dry)
 		fprintf(stderr, "%s: %s\n", why, out.json);
 		abort();
 	}
-	for (i = 0; (secret = words_get(&out.secrets, i)) != NULL; i++)
-		if (strlen(secret) > 8 && strspn(secret,
-		    "0123456789abcdef") != strlen(secret))
-			MUST(strstr(out.json, secret) == NULL);
+	/* Another value may hold the same bytes; this one never does. */
+	if (out.secrets.n > 0)
+		MUST(strstr(out.json, "\"password\":\"hmac-sha256:") != NULL);
+	else
+		MUST(strstr(out.json, "\"password\":") == NULL);
 	if (arguments_recheck(s, &out.out, text, sizeof(text)) == -1) {
 		fprintf(stderr, "recheck: %s\n", text);
 		abort();
