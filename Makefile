@@ -136,6 +136,7 @@ EXECUTOR_SRCS = \
 	executor/runner_mounts.c \
 	executor/runner_script.c \
 	executor/runner_spawn.c \
+	executor/runner_trial.c \
 	executor/say.c \
 	executor/status.c
 

@@ -514,6 +514,22 @@ setup_tie(pid_t parent)
 		fatalx("parent: gone during set-up");
 }
 
+/* Better said now than with the first script that is wanted. */
+static void
+setup_trial(struct shell *ro, struct msg_ready *ready)
+{
+	struct runner_error	 e;
+	size_t			 n = strlen(ready->note);
+
+	memset(&e, 0, sizeof(e));
+	if (runner_trial(&ro->sandbox, ro->base, &e) == 0)
+		return;
+	log_warnx("no script can run on this machine: %s: %s", e.step,
+	    e.text);
+	(void)snprintf(ready->note + n, sizeof(ready->note) - n,
+	    "%sno script can run: %s: %s", n > 0 ? "; " : "", e.step, e.text);
+}
+
 static void
 setup_events(struct shell *ro)
 {
@@ -562,6 +578,7 @@ runner_main(int verbose)
 	memset(&paths, 0, sizeof(paths));
 	if (confine_runner(&paths, &ready) == -1)
 		fatalx("confinement: %s", ready.note);
+	setup_trial(&shell, &ready);
 	proc_ready(&shell.proc, &ready);
 	if (event_base_dispatch(shell.events) == -1)
 		fatalx("event loop");

@@ -10,6 +10,7 @@
  *	runner_init.c	the inside: process 1 of the sandbox
  *	runner_mounts.c	what process 1 makes of the file system
  *	runner_script.c	process 2, up to the script's first instruction
+ *	runner_trial.c	can scripts run on this machine
  */
 #ifndef EXECUTOR_RUNNER_H
 #define EXECUTOR_RUNNER_H
@@ -66,6 +67,9 @@ struct runner_file {
  */
 int	 runner_check(struct runner_file *, const struct script *, int base,
 	    uid_t owner, struct runner_error *);
+/* The same for a script that does nothing, in the base folder. */
+int	 runner_check_trial(struct runner_file *, int base,
+	    struct runner_error *);
 void	 runner_file_clear(struct runner_file *);
 
 /* How a script ended, as its sandbox's process 1 saw it. */
@@ -219,6 +223,14 @@ int	 runner_spawn_report(struct runner_box *, struct runner_report *);
 void	 runner_spawn_explain(const struct runner_report *,
 	    const struct runner_file *, struct runner_error *);
 void	 runner_box_clear(struct runner_box *);
+
+/*
+ * Make one sandbox with a script that does nothing and wait for its end.
+ * Whether scripts can run here is seen by that and by nothing less: a user
+ * namespace may be had and still be good for nothing.  0, or -1 and *e.
+ */
+int	 runner_trial(const struct runner_conf *, int base,
+	    struct runner_error *);
 
 /* Process 1; does not return. */
 void	 runner_inside(struct runner_plan *) __attribute__((__noreturn__));

@@ -323,6 +323,39 @@ runner_check(struct runner_file *f, const struct script *script, int base,
 	return -1;
 }
 
+int
+runner_check_trial(struct runner_file *f, int base, struct runner_error *e)
+{
+	static char		 name[] = "trial";
+	static const char	 text[] = "#!/bin/sh\n";
+	struct script		 script;
+	struct walk		 w;
+
+	memset(&script, 0, sizeof(script));
+	script.name = script.path = name;
+	memset(f, 0, sizeof(*f));
+	f->folder_fd = -1;
+	memset(&w, 0, sizeof(w));
+	w.script = &script;
+	w.e = e;
+	w.dir = sys_openat(base, ".", DIR_FLAGS, 0);
+	if (w.dir == -1)
+		return runner_fail(e, "folder", errno, "the base folder, "
+		    "which the runner's user must be able to search");
+	f->folder_fd = w.dir;
+	f->text = malloc(sizeof(text) - 1);
+	if (f->text == NULL || find_folder(&w, f) == -1) {
+		if (f->text == NULL)
+			(void)runner_fail(e, "read", errno, "trial");
+		runner_file_clear(f);
+		return -1;
+	}
+	memcpy(f->text, text, sizeof(text) - 1);
+	f->len = sizeof(text) - 1;
+	(void)strlcpy(f->name, name, sizeof(f->name));
+	return 0;
+}
+
 void
 runner_file_clear(struct runner_file *f)
 {

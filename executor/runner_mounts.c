@@ -166,6 +166,26 @@ mounts_proc(void)
 }
 
 /*
+ * No user namespace inside this one: in it the script would have all
+ * capabilities, and with them most of the kernel's younger code.  The limit
+ * is this namespace's own (namespaces(7)), and raising it takes a
+ * capability that the script does not have.
+ */
+static int
+mounts_no_nesting(void)
+{
+	int	 fd, rc;
+
+	fd = sys_open("/proc/sys/user/max_user_namespaces", O_WRONLY |
+	    O_CLOEXEC, 0);
+	if (fd == -1)
+		return -1;
+	rc = sys_write_all(fd, "0", 1);
+	(void)sys_close(fd);
+	return rc;
+}
+
+/*
  * The working folder, and proof that everything is what it should be: a
  * folder of another mount namespace would be a way out (CVE-2024-21626).
  */
@@ -222,6 +242,9 @@ runner_mounts(struct runner_plan *p, const char **step)
 		return -1;
 	*step = "proc";
 	if (mounts_proc() == -1)
+		return -1;
+	*step = "user namespaces";
+	if (mounts_no_nesting() == -1)
 		return -1;
 	*step = "working folder";
 	return mounts_enter(p->file);

@@ -24,6 +24,7 @@
 
 #define MIB		(1024UL * 1024)
 #define FSIZE		(256 * MIB)
+#define MEMORY		(1024 * MIB)
 #define FD_ERROR	3
 
 /* In this order; memory last, for it counts for the rest of this, too. */
@@ -45,7 +46,7 @@ static const struct {
 	{ RLIMIT_RTPRIO,	"limit rtprio",		0, 0 },
 	{ RLIMIT_SIGPENDING,	"limit sigpending",	256, 256 },
 	{ RLIMIT_STACK,		"limit stack",		8 * MIB, 8 * MIB },
-	{ RLIMIT_AS,		"limit as",		1024 * MIB, 1024 * MIB },
+	{ RLIMIT_AS,		"limit as",		MEMORY, MEMORY },
 };
 
 static __dead void

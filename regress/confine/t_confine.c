@@ -1383,3 +1383,33 @@ TEST(acts_as_user)
 {
 	as_user(run_all);
 }
+
+/* A name that is misspelt would silently be no line at all. */
+TEST(tables)
+{
+	const struct confine_rule *const *const	 all[] = {
+		confine_tables_parent, confine_tables_network,
+		confine_tables_executor, confine_tables_runner,
+		confine_tables_audit, confine_tables_ctl
+	};
+	const struct confine_rule *const	*t;
+	const struct confine_rule		*r;
+	size_t					 i, n = 0;
+
+	for (i = 0; i < nitems(all); i++) {
+		for (t = all[i]; *t != NULL; t++) {
+			for (r = *t; r->name != NULL; r++) {
+				if (seccomp_syscall_resolve_name(r->name) ==
+				    __NR_SCMP_ERROR) {
+					fprintf(stderr, "%s: no such call\n",
+					    r->name);
+					test_bad++;
+				}
+				CHECK(r->why != NULL && r->why[0] != '\0');
+				CHECK(r->nargs <= nitems(r->args));
+				n++;
+			}
+		}
+	}
+	CHECK(n > 400);
+}

@@ -56,10 +56,14 @@ static int	 rig_program = -1;	/* opened before any change of user */
 static void
 rig_open_program(void)
 {
+	int	 fd;
+
 	if (rig_program != -1)
 		return;
-	rig_program = open("../executor/chatops-executor",
-	    O_RDONLY | O_CLOEXEC);
+	fd = open("../executor/chatops-executor", O_RDONLY | O_CLOEXEC);
+	/* Out of the way of the channel's number. */
+	rig_program = fcntl(fd, F_DUPFD_CLOEXEC, 100);
+	close(fd);
 	if (rig_program == -1) {
 		fprintf(stderr, "../executor/chatops-executor: %s\n",
 		    strerror(errno));

@@ -3,10 +3,15 @@
  * said about it.  Each test runs as root (a user of its own per script) and
  * as an ordinary user (user namespaces without privilege).
  */
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <linux/sched.h>
 
 #include <dirent.h>
+#include <sched.h>
 #include <sodium.h>
 
 #include "rig.h"
@@ -112,6 +117,47 @@ probe_init(void)
 	    "alive" : strerror(errno));
 }
 
+/* A user namespace inside, by each of the three ways. */
+static void
+probe_nesting(void)
+{
+	struct clone_args	 a;
+	long			 pid;
+
+	memset(&a, 0, sizeof(a));
+	a.flags = CLONE_NEWUSER;
+	a.exit_signal = SIGCHLD;
+	pid = syscall(SYS_clone3, &a, sizeof(a));
+	if (pid == 0)
+		_exit(0);
+	printf("clone3 %s\n", pid == -1 ? "refused" : "open");
+	pid = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0)
+		_exit(0);
+	printf("clone %s\n", pid == -1 ? "refused" : "open");
+	printf("unshare %s\n", syscall(SYS_unshare, CLONE_NEWUSER) == -1 ?
+	    "refused" : "open");
+}
+
+/* As many processes as there may be, and no more. */
+static void
+probe_processes(void)
+{
+	int	 n;
+	pid_t	 pid;
+
+	for (n = 0; n < 100; n++) {
+		pid = fork();
+		if (pid == 0) {
+			sleep(10);
+			_exit(0);
+		}
+		if (pid == -1)
+			break;
+	}
+	printf("forks %s\n", n < 50 ? "bounded" : "open");
+}
+
 static void __attribute__((__constructor__))
 probe(void)
 {
@@ -121,6 +167,9 @@ probe(void)
 	probe_status();
 	probe_limits();
 	probe_init();
+	probe_nesting();
+	fflush(stdout);
+	probe_processes();
 	printf("ids %d %d %d %d\n", (int)getuid(), (int)geteuid(),
 	    (int)getgid(), (int)getegid());
 	printf("session %d %d %d\n", (int)getpid(), (int)getsid(0),
@@ -263,6 +312,7 @@ BOTH(ready)
 	CHECK_INT(rig_start(&r), 0);
 	CHECK_INT(r.ready.reached & want, want);
 	CHECK_INT((r.ready.reached & CONFINED_UID) != 0, geteuid() == 0);
+	CHECK(strstr(r.ready.note, "no script can run") == NULL);
 	rig_stop(&r);
 }
 
@@ -368,6 +418,10 @@ BOTH(inside)
 	HAS("ids 1000 1000 1000 1000\n");
 	HAS("session 2 2 2\n");
 	HAS("init alive\n");
+	HAS("clone3 refused\n");
+	HAS("clone refused\n");
+	HAS("unshare refused\n");
+	HAS("forks bounded\n");
 	CHECK(strstr(res.out, " open\n") == NULL);
 	snprintf(want, sizeof(want), "limits 0/0 1800/1805 %llu/%llu",
 	    1ULL << 30, 1ULL << 30);
@@ -999,4 +1053,96 @@ BOTH(many)
 	CHECK_INT(started, 8);
 	CHECK_INT(sum, 36);
 	rig_stop(&r);
+}
+
+/*
+ * Machines that cannot make a sandbox, imitated by a user namespace around
+ * the runner: every script is refused with the reason, none runs without.
+ */
+static void
+write_file(const char *path, const char *text)
+{
+	int	 fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd == -1 || write(fd, text, strlen(text)) == -1)
+		_exit(97);
+	close(fd);
+}
+
+static void
+enter_namespaces(void)
+{
+	char	 map[64];
+	uid_t	 uid = geteuid();
+	gid_t	 gid = getegid();
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1)
+		_exit(96);
+	/* A change of user took /proc/self away (proc(5)). */
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	write_file("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "1000 %d 1", (int)uid);
+	write_file("/proc/self/uid_map", map);
+	snprintf(map, sizeof(map), "1000 %d 1", (int)gid);
+	write_file("/proc/self/gid_map", map);
+}
+
+static void
+check_machine(void (*spoil)(void), const char *step, const char *text)
+{
+	struct rig	 r;
+	int		 status;
+	pid_t		 pid;
+
+	rig_open_program();
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		test_bad = 0;
+		/* Its files are made by the user that it then is. */
+		if (geteuid() == 0 && (setgroups(0, NULL) == -1 ||
+		    setresgid(RIG_USER, RIG_USER, RIG_USER) == -1 ||
+		    setresuid(RIG_USER, RIG_USER, RIG_USER) == -1))
+			_exit(98);
+		enter_namespaces();
+		rig_new(&r);
+		rig_script(&r, "a", "", SH "echo ran\n");
+		spoil();
+		CHECK_INT(rig_start(&r), 0);
+		/* Said at the start already. */
+		CHECK(strstr(r.ready.note, "no script can run") != NULL);
+		rig_run(&r, &res, 0);
+		check_refused(step);
+		CHECK(strstr(res.exit.error, text) != NULL);
+		if (test_bad != 0)
+			fprintf(stderr, "%s: %s\n", res.exit.step,
+			    res.exit.error);
+		rig_stop(&r);
+		fflush(NULL);
+		_exit(test_bad != 0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void
+no_namespaces(void)
+{
+	write_file("/proc/sys/user/max_user_namespaces", "0");
+}
+
+static void
+masked_proc(void)
+{
+	if (mount("tmpfs", "/proc/sys", "tmpfs", 0, "size=4k") == -1)
+		_exit(95);
+}
+
+TEST(machine_without_user_namespaces)
+{
+	check_machine(no_namespaces, "clone", "user.max_user_namespaces");
+}
+
+TEST(machine_with_masked_proc)
+{
+	check_machine(masked_proc, "proc", "unmasked /proc");
 }
