@@ -190,8 +190,11 @@ sane_descriptors(void)
 	do
 		fd = open(PATH_DEVNULL, O_RDWR);
 	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd == -1)
+	if (fd == -1) {
+		(void)dprintf(STDERR_FILENO, "chatopsd: %s: %s\n",
+		    PATH_DEVNULL, strerror(errno));
 		_exit(1);
+	}
 	(void)close(fd);
 }
 
