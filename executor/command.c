@@ -248,15 +248,14 @@ command_early(struct executor *x, struct cmd *c, char *why, size_t size)
 }
 
 /*
- * Claim it, and count it, in one transaction: 1 ours, 0 seen before, -1.
- * Nothing at all is done with the post before this is durable.
+ * Claim it, and count it, in one transaction that is left open: 1 ours, 0
+ * seen before, -1.
  */
 static int
-command_claim(struct executor *x, struct cmd *c, int *reason, char *why,
-    size_t size)
+command_claim(struct executor *x, struct cmd *c)
 {
 	struct db_seen	 seen;
-	int		 r;
+	int		 r, reason;
 
 	memset(&seen, 0, sizeof(seen));
 	(void)strlcpy(seen.post_id, c->in.post_id, sizeof(seen.post_id));
@@ -272,13 +271,16 @@ command_claim(struct executor *x, struct cmd *c, int *reason, char *why,
 	if (db_begin(x->db) == -1)
 		return -1;
 	r = db_claim(x->db, &seen, core_server_now(x));
-	if (r == 1 && (*reason = command_early(x, c, why, size)) == -1)
-		r = -1;
-	if (r != 1) {
-		db_rollback(x->db);
-		return r;
+	if (r == 1) {
+		reason = command_early(x, c, c->why, sizeof(c->why));
+		if (reason == -1)
+			r = -1;
+		else
+			c->reason = (enum reason)reason;
 	}
-	return db_commit(x->db) == -1 ? -1 : 1;
+	if (r != 1)
+		db_rollback(x->db);
+	return r;
 }
 
 static struct cmd *
@@ -420,13 +422,13 @@ command_ask_channels(struct executor *x, struct cmd *c)
 			c->has_channels = 1;
 }
 
+/* Ask; nothing is decided before the caller gives his own one back. */
 static void
 command_lookup(struct executor *x, struct cmd *c)
 {
 	struct msg_lookup_member	 m;
 
 	c->stage = CMD_LOOKUP;
-	c->pending = 1;		/* ours, until everything is asked */
 	command_ask_user(x, c, 0, c->in.user_id, account_answer);
 	if (c->in.channel_type != 'D') {
 		memset(&m, 0, sizeof(m));
@@ -439,8 +441,6 @@ command_lookup(struct executor *x, struct cmd *c)
 	}
 	command_ask_target(x, c);
 	command_ask_channels(x, c);
-	c->pending--;
-	command_decide(x, c);
 }
 
 /* "!run name …" is "!name …", and nothing but a script. */
@@ -462,46 +462,70 @@ command_name(struct cmd *c)
 		c->script[0] = '\0';
 }
 
+/* Its words, or the reason why they are none: 0 this is no command. */
+static int
+command_parse(struct executor *x, struct cmd *c)
+{
+	const char	*body;
+
+	if ((body = command_body(x, c)) == NULL)
+		return 0;
+	if (c->reason != REASON_ALLOWED)
+		return 1;
+	if (text_check_command(body, strlen(body), c->why,
+	    sizeof(c->why)) == -1)
+		c->reason = REASON_TEXT;
+	else if (text_split(body, strlen(body), &c->words, c->why,
+	    sizeof(c->why)) == -1)
+		c->reason = REASON_WORDS;
+	else if (c->words.n == 0)
+		return 0;
+	else
+		command_name(c);
+	return 1;
+}
+
+/*
+ * Nothing is done with a post before its claim is durable.  Who he is may be
+ * asked while the disk is at work: the answers are read after that only, and
+ * a claim that fails forgets the questions.
+ */
 void
 command_new(struct executor *x, const struct msg_command *m)
 {
 	struct cmd	*c;
-	const char	*body;
 	char		 why[512];
-	int		 r, reason = -1;
+	int		 r, is_command;
 
 	if (x->ncmds >= CORE_COMMANDS_MAX) {
 		x->w.exit(x->w.arg, "network does not honour XOFF");
 		return;
 	}
 	c = command_alloc(x, m);
-	if ((r = command_claim(x, c, &reason, why, sizeof(why))) == 0) {
+	if ((r = command_claim(x, c)) == 0) {
 		log_debug("post %s was seen before", m->post_id);
 		command_free(x, c);
 		return;
 	}
-	if (r == -1) {
-		core_db_result(x, 0, "claiming a post");
-		command_dead(x, c);
-		return;
-	}
-	core_db_result(x, 1, "");
-	if ((body = command_body(x, c)) == NULL)
-		command_end(x, c);
-	else if (reason != REASON_ALLOWED)
-		refuse_early(x, c, (enum reason)reason, "%s", why);
-	else if (text_check_command(body, strlen(body), why,
-	    sizeof(why)) == -1)
-		refuse(x, c, REASON_TEXT, "%s", why);
-	else if (text_split(body, strlen(body), &c->words, why,
-	    sizeof(why)) == -1)
-		refuse(x, c, REASON_WORDS, "%s", why);
-	else if (c->words.n == 0)
-		command_end(x, c);
-	else {
-		command_name(c);
+	c->pending = 1;
+	is_command = r == 1 && command_parse(x, c);
+	if (is_command && c->reason == REASON_ALLOWED)
 		command_lookup(x, c);
-	}
+	if (r == 1)
+		r = db_commit(x->db) == -1 ? -1 : 1;
+	core_db_result(x, r == 1, "claiming a post");
+	c->pending--;
+	(void)strlcpy(why, c->why, sizeof(why));
+	if (r == -1)
+		command_dead(x, c);
+	else if (!is_command)
+		command_end(x, c);
+	else if (c->reason == REASON_TEXT || c->reason == REASON_WORDS)
+		refuse(x, c, c->reason, "%s", why);
+	else if (c->reason != REASON_ALLOWED)
+		refuse_early(x, c, c->reason, "%s", why);
+	else
+		command_decide(x, c);
 }
 
 /* A channel's name was answered: who waited for the last one goes on. */

@@ -214,6 +214,7 @@ struct job {
 	/* its post */
 	int		 is_posting;	/* POST or PATCH without a result yet */
 	int		 is_delivering;	/* the result is due, or on the way */
+	int		 is_post_saved;	/* status_post is in its row */
 	int		 is_marked;	/* the hourglass is on its command */
 	monotime_t	 edit_at;	/* not before */
 };

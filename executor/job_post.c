@@ -142,6 +142,12 @@ delivered(struct executor *x, void *arg, int ok, const char *post_id)
 {
 	struct job	*j = arg;
 
+	if (j->row.post_id[0] != '\0') {
+		if (j->is_marked)
+			say_react(x, j->row.post_id,
+			    "hourglass_flowing_sand", 0);
+		say_react(x, j->row.post_id, job_emoji(j), 1);
+	}
 	j->row.told = ok ? DBJOB_TOLD : DBJOB_TOLD_FAILED;
 	(void)strlcpy(j->row.status_post, post_id,
 	    sizeof(j->row.status_post));
@@ -165,12 +171,6 @@ job_deliver(struct executor *x, struct job *j)
 	j->is_delivering = 1;
 	if (j->is_posting)
 		return;
-	if (j->row.post_id[0] != '\0') {
-		if (j->is_marked || j->row.status_post[0] != '\0')
-			say_react(x, j->row.post_id,
-			    "hourglass_flowing_sand", 0);
-		say_react(x, j->row.post_id, job_emoji(j), 1);
-	}
 	buf_init(&holder, CORE_TEXT_MAX);
 	job_name(&j->row, &holder);
 	buf_printf(&holder, " has ended");
@@ -183,6 +183,20 @@ job_deliver(struct executor *x, struct job *j)
 	(void)say_deliver(x, j->row.channel_id, j->row.root_id,
 	    j->row.status_post, take_text(&holder), take_text(&text),
 	    &j->out, name, delivered, j);
+}
+
+/*
+ * Which post it is must outlive a crash, or it would say "running" for ever.
+ * Short runs are not held up by it: they are written soon anyway.
+ */
+static void
+job_save_post(struct executor *x, struct job *j)
+{
+	if (j->row.status_post[0] == '\0' || j->is_post_saved)
+		return;
+	j->is_post_saved = 1;
+	core_db_result(x, db_job_put(x->db, &j->row) == 0,
+	    "the post of a job");
 }
 
 static void
@@ -200,10 +214,13 @@ shown(struct executor *x, void *arg, const void *answer)
 	else if (m == NULL || m->result != RESULT_OK)
 		log_debug("job %" PRIu64 ": its post was not made",
 		    j->row.id);
-	if (j->is_delivering)
+	if (j->is_delivering) {
 		job_deliver(x, j);
-	else
-		core_wake(x, j->edit_at);
+		return;
+	}
+	if (j->state == JOB_QUEUED || j->state == JOB_CHECKING)
+		job_save_post(x, j);
+	core_wake(x, j->edit_at);
 }
 
 /* Its post, before there is anything of interest in it. */
@@ -260,6 +277,7 @@ job_edit(struct executor *x, struct job *j)
 	if (j->is_posting || now.ms < j->edit_at.ms)
 		return;
 	j->edit_at = monotime_add(now, age < 60000 ? EDIT_MS : EDIT_SLOW_MS);
+	job_save_post(x, j);
 	if (x->is_xoff || x->net.state != NET_CONNECTED ||
 	    j->row.status_post[0] == '\0')
 		return;

@@ -64,6 +64,7 @@ collect(const struct db_job *row, void *arg)
 	TAILQ_REMOVE(&x->jobs, j, entry);
 	TAILQ_INSERT_HEAD(&x->jobs, j, entry);
 	j->row = *row;
+	j->is_marked = row->status_post[0] != '\0';
 	return 0;
 }
 

@@ -346,6 +346,10 @@ TEST(crash_in_a_change)
 			w.crash_at = 0;
 			if (crashed)
 				world_crash(mode >> 1);
+			/* what was not claimed comes again */
+			executor_message(w.x, ROLE_NETWORK, MSG_COMMAND, 0,
+			    -1, &w_last);
+			world_pump();
 			if (level_of(CAROL) == LEVEL_OPERATOR) {
 				CHECK_INT(count_lines(AUDIT_PERMISSION), 1);
 				CHECK_INT(db_audit_last(w.db, CAROL, &a), 1);

@@ -671,6 +671,7 @@ TEST(restart_while_running)
 	w.hold_exit = 1;
 	post(ALICE, "!restart");
 	post(ALICE, "!restart");
+	world_sleep(1100);
 	world_crash(0);
 	world_pump();
 	world_sleep(100);
@@ -679,6 +680,10 @@ TEST(restart_while_running)
 	CHECK_INT(row.unknown, 1);
 	CHECK_INT(row.told, DBJOB_TOLD);
 	CHECK_HAS(last_line(AUDIT_EXECUTION)->error, "unknown");
+	/* in the post that said "running" */
+	CHECK_INT(w.nposts, 2);
+	CHECK_HAS(w.posts[0].text, "unknown");
+	CHECK_HAS(w.posts[1].text, "not run");
 	CHECK_INT(last_line(AUDIT_EXECUTION)->success, 0);
 	job_row(2, &row);
 	CHECK_INT(row.state, DBJOB_DROPPED);
