@@ -286,6 +286,55 @@ def notes():
     yield vector("checkpoint")[:-30]
 
 
+def frame(opcode, payload, fin=1, rsv=0, masked=b""):
+    payload = payload.encode() if isinstance(payload, str) else payload
+    n = len(payload)
+    head = bytes([fin << 7 | rsv << 4 | opcode])
+    flag = 0x80 if masked else 0
+    if n < 126:
+        head += bytes([flag | n])
+    elif n < 65536:
+        head += bytes([flag | 126]) + struct.pack(">H", n)
+    else:
+        head += bytes([flag | 127]) + struct.pack(">Q", n)
+    return head + masked + payload
+
+
+def websockets():
+    def up(*frames):
+        return bytes([1, 3]) + b"".join(frames)
+    ok = frame(1, '{"seq":1}')
+    yield up(ok)
+    yield up(ok, frame(9, "ping"), frame(10, ""), frame(1, "x" * 126))
+    yield up(frame(1, "a", 0), frame(9, "in between"), frame(0, "b", 0),
+             frame(0, "c"), ok)
+    yield up(frame(1, b"\xe2\x82", 0), frame(0, b"\xac"))
+    yield up(frame(1, b"\xe2\x82"), ok)
+    yield up(frame(8, struct.pack(">H", 1000) + b"bye"), ok)
+    yield up(frame(8, struct.pack(">H", 1005)))
+    yield up(frame(8, b"\x03"))
+    yield up(frame(8, ""))
+    yield up(frame(2, "binary"))
+    yield up(frame(3, "reserved"))
+    yield up(frame(1, "x", 1, 4))
+    yield up(frame(1, "x", 1, 0, b"mask"))
+    yield up(frame(0, "nothing to go on"))
+    yield up(frame(1, "a", 0), frame(1, "b"))
+    yield up(frame(9, "x" * 126))
+    yield up(frame(9, "x", 0))
+    yield up(b"\x81\x7f" + struct.pack(">Q", 1 << 63) + b"x")
+    yield up(b"\x81\x7f" + struct.pack(">Q", 9 << 20) + b"x")
+    yield up(b"\x81\x7e\x00\x05hello")
+    yield up(*[frame(9, "p")] * 25)
+    for text in ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                 "Connection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n",
+                 "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno",
+                 "HTTP/1.1 429 Too Many\r\nRetry-After: 5\r\n\r\n",
+                 "HTTP/1.0 200 OK\n\n", "\r\n\r\n", "HTTP/1.1 101\r\n a\r\n",
+                 "HTTP/1.1 101 x\r\nA: " + "b" * 300 + "\r\n\r\n"):
+        yield bytes([0, 5]) + text.encode()
+
+
 def write(folder, target, items):
     path = os.path.join(folder, target)
     os.makedirs(path, exist_ok=True)
@@ -309,6 +358,7 @@ def main():
     write(folder, "event", EVENTS)
     write(folder, "verify", logs())
     write(folder, "note", notes())
+    write(folder, "websocket", websockets())
 
 
 main()

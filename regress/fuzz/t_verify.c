@@ -11,9 +11,12 @@
 #include "fuzz.h"
 #include "verify.h"
 
-#define GOOD	"827abaf8965d89ff8f9a158202897a7dd40efd0f3a07fa9d8dc9b55f684f1db4"
-#define GENESIS	"1271f5a7805631eda20f4a8e624def4bff8afb454869e5c7c8731c791d52811b"
-#define HEAD	"a88a0d9fca762a62bb13662509725d329ebaf50f2180a9980b19099d6947c5b5"
+#define GOOD	"827abaf8965d89ff8f9a158202897a7d" \
+		"d40efd0f3a07fa9d8dc9b55f684f1db4"
+#define GENESIS	"1271f5a7805631eda20f4a8e624def4b" \
+		"ff8afb454869e5c7c8731c791d52811b"
+#define HEAD	"a88a0d9fca762a62bb13662509725d32" \
+		"9ebaf50f2180a9980b19099d6947c5b5"
 #define LAST	15
 
 static size_t	 findings;
