@@ -30,6 +30,12 @@ sys_clone3(struct clone_args *args, size_t size)
 }
 
 int
+sys_unshare(int flags)
+{
+	return unshare(flags);
+}
+
+int
 sys_mount(const char *source, const char *target, const char *type,
     unsigned long flags, const char *data)
 {

@@ -32,6 +32,7 @@ struct clone_args;
 
 /* clone3(2) as fork(2): 0 in the child. */
 pid_t	 sys_clone3(struct clone_args *, size_t);
+int	 sys_unshare(int);
 int	 sys_mount(const char *, const char *, const char *, unsigned long,
 	    const char *);
 int	 sys_open_tree(int, const char *, unsigned int);

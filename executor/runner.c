@@ -100,8 +100,11 @@ slot_report(struct slot *s, const struct runner_report *r)
 	memset(&e, 0, sizeof(e));
 	switch (r->news) {
 	case RUNNER_NEWS_MAP:
-		if (runner_spawn_map(&s->box, &e) == 0)
+		if (runner_spawn_map(&s->box, &e) == 0) {
+			/* While process 1 is at work. */
+			runner_spawn_ahead(&s->shell->sandbox);
 			break;
+		}
 		runner_failed(&s->shell->core, slot_number(s), &e);
 		slot_kill(s);
 		break;
@@ -522,8 +525,10 @@ setup_trial(struct shell *ro, struct msg_ready *ready)
 	size_t			 n = strlen(ready->note);
 
 	memset(&e, 0, sizeof(e));
-	if (runner_trial(&ro->sandbox, ro->base, &e) == 0)
+	if (runner_trial(&ro->sandbox, ro->base, &e) == 0) {
+		runner_spawn_ahead(&ro->sandbox);
 		return;
+	}
 	log_warnx("no script can run on this machine: %s: %s", e.step,
 	    e.text);
 	(void)snprintf(ready->note + n, sizeof(ready->note) - n,

@@ -206,15 +206,22 @@ struct runner_conf {
 	const char	*user;
 	int		 is_root;	/* a private id per run */
 	int		 null;
+	int		 has_network;	/* runner_spawn_ahead() */
 };
 
 /*
  * Start a sandbox.  0 and *box, which the caller watches: sync for
  * reports, pidfd for the end.
  */
-int	 runner_spawn(struct runner_box *, const struct runner_conf *,
+int	 runner_spawn(struct runner_box *, struct runner_conf *,
 	    const struct runner_file *, const struct script *,
 	    const struct msg_job_start *, struct runner_error *);
+/*
+ * Make the next sandbox's network namespace while nobody waits for it: that
+ * is a third of the whole work.  The runner itself moves into it, which is
+ * no loss: it has no use for a network, and each one serves one run only.
+ */
+void	 runner_spawn_ahead(struct runner_conf *);
 /* Answer RUNNER_NEWS_MAP: ids, and who is killed first without memory. */
 int	 runner_spawn_map(struct runner_box *, struct runner_error *);
 /* One report: 1, none now 0, closed or nonsense -1. */
@@ -229,7 +236,7 @@ void	 runner_box_clear(struct runner_box *);
  * Whether scripts can run here is seen by that and by nothing less: a user
  * namespace may be had and still be good for nothing.  0, or -1 and *e.
  */
-int	 runner_trial(const struct runner_conf *, int base,
+int	 runner_trial(struct runner_conf *, int base,
 	    struct runner_error *);
 
 /* Process 1; does not return. */

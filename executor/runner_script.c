@@ -130,13 +130,11 @@ script_capabilities(const struct runner_plan *p)
 	unsigned long	 c;
 
 	for (c = 0; c <= 63; c++) {
-		if (sys_prctl(PR_CAPBSET_READ, c, 0) == -1) {
-			if (errno == EINVAL)
-				break;	/* past the kernel's last */
+		if (sys_prctl(PR_CAPBSET_DROP, c, 0) == 0)
+			continue;
+		if (errno != EINVAL || c == 0)
 			fail(p, "bounding set");
-		}
-		if (sys_prctl(PR_CAPBSET_DROP, c, 0) == -1)
-			fail(p, "bounding set");
+		break;	/* past the kernel's last */
 	}
 	if (sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0) == -1)
 		fail(p, "ambient set");

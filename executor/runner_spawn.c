@@ -25,9 +25,9 @@
 #define CLONE_CLEAR_SIGHAND	0x100000000ULL
 #endif
 
+/* And CLONE_NEWNET, where there is none ready. */
 #define NAMESPACES	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | \
-			    CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
-			    CLONE_NEWCGROUP)
+			    CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 /* What helps against the failures that a machine's settings cause. */
 static const struct {
@@ -249,7 +249,7 @@ make_tree(struct runner_plan *p, const struct runner_conf *c,
 /* All signals wait until process 1 has arranged itself. */
 static int
 make_child(struct runner_plan *p, struct runner_box *box,
-    struct runner_error *e)
+    struct runner_conf *c, struct runner_error *e)
 {
 	struct clone_args	 args;
 	sigset_t		 all, old;
@@ -257,6 +257,9 @@ make_child(struct runner_plan *p, struct runner_box *box,
 
 	memset(&args, 0, sizeof(args));
 	args.flags = NAMESPACES | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+	if (!c->has_network)
+		args.flags |= CLONE_NEWNET;
+	c->has_network = 0;
 	args.pidfd = (uint64_t)(uintptr_t)&pidfd;
 	args.exit_signal = SIGCHLD;
 	(void)sigfillset(&all);
@@ -275,7 +278,7 @@ make_child(struct runner_plan *p, struct runner_box *box,
 }
 
 int
-runner_spawn(struct runner_box *box, const struct runner_conf *c,
+runner_spawn(struct runner_box *box, struct runner_conf *c,
     const struct runner_file *f, const struct script *s,
     const struct msg_job_start *m, struct runner_error *e)
 {
@@ -300,13 +303,21 @@ runner_spawn(struct runner_box *box, const struct runner_conf *c,
 		goto done;
 	}
 	if (make_channels(&plan, box, f, e) == 0 &&
-	    make_tree(&plan, c, f, e) == 0 && make_child(&plan, box, e) == 0)
+	    make_tree(&plan, c, f, e) == 0 && make_child(&plan, box, c, e) == 0)
 		rc = 0;
  done:
 	plan_clear(&plan);
 	if (rc == -1)
 		runner_box_clear(box);
 	return rc;
+}
+
+void
+runner_spawn_ahead(struct runner_conf *c)
+{
+	/* An ordinary user may not; then it is made with the rest. */
+	if (c->is_root && !c->has_network && sys_unshare(CLONE_NEWNET) == 0)
+		c->has_network = 1;
 }
 
 static int

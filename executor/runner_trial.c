@@ -71,7 +71,7 @@ trial_attend(struct trial *t)
 }
 
 int
-runner_trial(const struct runner_conf *c, int base, struct runner_error *e)
+runner_trial(struct runner_conf *c, int base, struct runner_error *e)
 {
 	static const struct script		 script;
 	static const struct msg_job_start	 job;	/* number 0 */

@@ -49,6 +49,7 @@
 #define sys_sigprocmask	real_sys_sigprocmask
 #define sys_socketpair	real_sys_socketpair
 #define sys_statfs	real_sys_statfs
+#define sys_unshare	real_sys_unshare
 #define sys_wait4	real_sys_wait4
 #define sys_write	real_sys_write
 #include "../../common/sys.c"
@@ -86,6 +87,7 @@
 #undef sys_sigprocmask
 #undef sys_socketpair
 #undef sys_statfs
+#undef sys_unshare
 #undef sys_wait4
 #undef sys_write
 
@@ -163,6 +165,7 @@ WRAP(int, sys_sigprocmask, (int h, const sigset_t *s, sigset_t *o),
     (h, s, o))
 WRAP(int, sys_socketpair, (int d, int t, int p, int *s), (d, t, p, s))
 WRAP(int, sys_statfs, (const char *p, struct statfs *s), (p, s))
+WRAP(int, sys_unshare, (int f), (f))
 WRAP(pid_t, sys_wait4, (pid_t p, int *s, int o, struct rusage *r),
     (p, s, o, r))
 WRAP(ssize_t, sys_write, (int f, const void *b, size_t n), (f, b, n))
@@ -242,6 +245,8 @@ take_reports(struct runner_box *box, const struct runner_file *f,
 			runner_spawn_explain(&r, f, &o->error);
 		} else if (runner_spawn_map(box, &o->error) == -1) {
 			kill(box->pid, SIGKILL);
+		} else {
+			runner_spawn_ahead(&conf);
 		}
 	}
 }
@@ -303,6 +308,7 @@ static int
 is_harmless(const char *name)
 {
 	return strcmp(name, "sys_close") == 0 ||
+	    strcmp(name, "sys_unshare") == 0 ||
 	    strcmp(name, "sys_sigprocmask") == 0 ||
 	    strcmp(name, "sys_wait4") == 0;
 }
