@@ -89,7 +89,8 @@ CHATOPSD_SRCS = \
 	chatopsd/parent_users.c \
 	chatopsd/resolver.c \
 	chatopsd/websocket.c \
-	chatopsd/ws_link.c
+	chatopsd/ws_link.c \
+	chatopsd/ws_upgrade.c
 
 CTL_SRCS = \
 	chatopsd/ctl_audit.c \

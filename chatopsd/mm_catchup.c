@@ -31,6 +31,7 @@
 #define CATCHUP_PER_PAGE	200
 #define CATCHUP_PER_PAGE_SMALL	20
 #define CATCHUP_DEADLINE	30000
+#define CATCHUP_ATTEMPT		15000
 #define CATCHUP_DEPTH		1024	/* props nest inside a list */
 
 struct catchup_channel {
@@ -136,6 +137,7 @@ catchup_call(struct net *n, call_done done)
 	*run = n->catchup->run;
 	c = call_new(n, CALL_BACKGROUND, HTTP_GET, done, run);
 	c->max_body = CALL_LIST_MAX;
+	c->attempt_ms = CATCHUP_ATTEMPT;
 	return c;
 }
 

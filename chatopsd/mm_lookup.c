@@ -14,6 +14,7 @@
 #include "text.h"
 
 #define LOOKUP_DEADLINE	8000	/* ms: somebody waits for an answer */
+#define LOOKUP_ATTEMPT	2500
 
 struct lookup {
 	uint32_t	 id;
@@ -166,6 +167,7 @@ lookup_user(struct net *n, uint32_t id, const struct msg_lookup_user *q)
 	c = call_new(n, CALL_LOOKUP, HTTP_GET, user_done, l);
 	(void)call_path(c, q->by_name ? "/users/username/%s" : "/users/%s",
 	    l->key);
+	c->attempt_ms = LOOKUP_ATTEMPT;
 	call_submit(n, c, LOOKUP_DEADLINE);
 }
 
@@ -268,6 +270,7 @@ lookup_channel(struct net *n, uint32_t id, const struct msg_lookup_channel *q)
 		    "/teams/%s/channels/name/%s?include_deleted=true" :
 		    "/teams/name/%s/channels/name/%s?include_deleted=true",
 		    team, l->name);
+	c->attempt_ms = LOOKUP_ATTEMPT;
 	call_submit(n, c, LOOKUP_DEADLINE);
 }
 
@@ -326,5 +329,6 @@ lookup_member(struct net *n, uint32_t id, const struct msg_lookup_member *q)
 	(void)strlcpy(l->key, q->user_id, sizeof(l->key));
 	c = call_new(n, CALL_LOOKUP, HTTP_GET, member_done, l);
 	(void)call_path(c, "/channels/%s/members/%s", l->channel, l->key);
+	c->attempt_ms = LOOKUP_ATTEMPT;
 	call_submit(n, c, LOOKUP_DEADLINE);
 }

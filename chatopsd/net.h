@@ -23,6 +23,8 @@
 #define NET_PING_INTERVAL	30000
 #define NET_PING_TIMEOUT	10000
 #define NET_SILENCE		65000	/* a server pings every 60 s */
+#define NET_PROBE		2000	/* silent that long: send a PING */
+#define NET_PROBE_DEAD		4500	/* where PINGs are answered: gone */
 #define NET_STABLE		10000	/* up that long: a good connection */
 #define NET_QUICK_TRIES		5	/* after losing a good connection */
 #define NET_REFUSED_FIRST	60000
@@ -42,6 +44,7 @@ enum net_timer {
 	TIMER_SESSION,		/* what the state waits for at most */
 	TIMER_PING,		/* next ping, or its answer is late */
 	TIMER_SILENCE,
+	TIMER_PROBE,
 	TIMER_CALLS,		/* a call may be tried again */
 	TIMER_CATCHUP,		/* periodic reconciliation */
 	TIMER_WARM,
@@ -111,6 +114,7 @@ struct net_world {
 	void		(*timer)(void *, enum net_timer, int64_t ms);
 	void		(*ws_open)(void *, const char *query);
 	void		(*ws_send)(void *, const char *, size_t);
+	void		(*ws_ping)(void *);
 	void		(*ws_close)(void *);
 	void		(*http_start)(void *, const struct http_request *);
 	void		(*send)(void *, enum msg_type, uint32_t id,
@@ -132,6 +136,7 @@ enum call_priority {
 #define CALL_LOW		32	/* XON again */
 #define CALL_MAX		2048	/* a sibling that goes on is broken */
 #define CALL_DEDUP_WINDOW	28000	/* of a server's 30 s */
+#define CALL_ATTEMPT		5000	/* ms; twice as long each time */
 #define CALL_BODY_MAX		(1024 * 1024)
 #define CALL_LIST_MAX		(8 * 1024 * 1024)
 #define CALL_KEY_SIZE		(ID_SIZE + 2)
@@ -162,7 +167,7 @@ struct call {
 	int		 fd;		/* owned, or -1 */
 	uint64_t	 size;
 	size_t		 max_body;
-	int64_t		 attempt_ms;	/* time-out of one attempt */
+	int64_t		 attempt_ms;	/* time-out of the next attempt */
 	monotime_t	 deadline;	/* give up */
 	monotime_t	 window_end;	/* the server forgets our pending id */
 	monotime_t	 started;	/* the running attempt */
@@ -197,6 +202,7 @@ struct session {
 	int64_t		 ping;		/* its seq while unanswered, or 0 */
 	monotime_t	 ping_sent;
 	monotime_t	 last_frame;
+	int		 has_pong;	/* this server answers a PING */
 	monotime_t	 opened;	/* the upgrade was taken */
 	monotime_t	 up_since;
 	unsigned int	 failures;	/* in a row */
@@ -281,13 +287,15 @@ walltime_t	 net_server_time(const struct net *);
 /* Foreign text made fit for a message and a log: printable ASCII. */
 void		 net_clean(char *, size_t, const char *);
 
-/* net_session.c; the shell calls the last four for its WebSocket */
+/* net_session.c; session_open() and on are the WebSocket's inputs */
 void		 session_start(struct net *);
 void		 session_timer(struct net *);
 void		 session_ping_timer(struct net *);
 void		 session_silence_timer(struct net *);
+void		 session_probe_timer(struct net *);
 void		 session_open(struct net *);
 void		 session_frame(struct net *);
+void		 session_pong_frame(struct net *);
 void		 session_text(struct net *, const char *, size_t);
 void		 session_down(struct net *, const struct ws_end *);
 /* Some REST call was answered 401: ask at once whether we still are in. */

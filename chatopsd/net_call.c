@@ -45,7 +45,7 @@ call_new(struct net *n, enum call_priority priority, enum http_method method,
 	c->arg = arg;
 	c->fd = -1;
 	c->max_body = CALL_BODY_MAX;
-	c->attempt_ms = 10000;
+	c->attempt_ms = CALL_ATTEMPT;
 	c->window_end = MONOTIME_NEVER;
 	return c;
 }
@@ -178,8 +178,10 @@ call_attempt(struct net *n, struct call *c)
 	req.max_body = c->max_body;
 	req.auth = !c->no_auth;
 	req.timeout = monotime_sub(call_limit(c), now);
+	/* a connection may be dead without our knowing: the first is short */
 	if (req.timeout > c->attempt_ms)
 		req.timeout = c->attempt_ms;
+	c->attempt_ms *= 2;
 	if (req.timeout < ATTEMPT_MIN)
 		req.timeout = ATTEMPT_MIN;
 	n->world->http_start(n->arg, &req);

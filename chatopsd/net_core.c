@@ -390,6 +390,9 @@ net_timer(struct net *n, enum net_timer timer)
 	case TIMER_SILENCE:
 		session_silence_timer(n);
 		break;
+	case TIMER_PROBE:
+		session_probe_timer(n);
+		break;
 	case TIMER_CALLS:
 		call_timer(n);
 		break;

@@ -89,6 +89,7 @@ identify_limits(struct net *n)
 	c = call_new(n, CALL_LOOKUP, HTTP_GET, limits_done, NULL);
 	(void)call_path(c, "/config/client?format=old");
 	c->no_retry = 1;
+	c->attempt_ms = IDENTIFY_DEADLINE;
 	call_submit(n, c, IDENTIFY_DEADLINE);
 }
 
@@ -126,6 +127,7 @@ identify_health(struct net *n)
 	c = call_new(n, CALL_LOOKUP, HTTP_GET, health_done, NULL);
 	(void)call_path(c, "/system/ping?get_server_status=true");
 	c->no_retry = 1;
+	c->attempt_ms = IDENTIFY_DEADLINE;
 	c->no_auth = 1;
 	call_submit(n, c, IDENTIFY_DEADLINE);
 }
@@ -195,6 +197,7 @@ identify_me(struct net *n)
 	c = call_new(n, CALL_LOOKUP, HTTP_GET, me_done, NULL);
 	(void)call_path(c, "/users/me");
 	c->no_retry = 1;
+	c->attempt_ms = IDENTIFY_DEADLINE;
 	call_submit(n, c, IDENTIFY_DEADLINE);
 }
 

@@ -67,6 +67,7 @@ session_set_state(struct net *n, enum session_state to, int64_t timeout)
 		s->ping = 0;
 		n->world->timer(n->arg, TIMER_PING, -1);
 		n->world->timer(n->arg, TIMER_SILENCE, -1);
+		n->world->timer(n->arg, TIMER_PROBE, -1);
 	}
 	net_tell_state(n);
 }
@@ -310,6 +311,33 @@ session_silence_timer(struct net *n)
 		n->world->timer(n->arg, TIMER_SILENCE, NET_SILENCE - silent);
 }
 
+/*
+ * A link that lost its other end without a word is silent, and the action
+ * "ping" would notice after 40 s only.  A PING costs next to nothing, so
+ * silence is probed every 2 s; who was seen to answer is expected to.
+ */
+void
+session_probe_timer(struct net *n)
+{
+	struct session	*s = &n->session;
+	int64_t		 silent, next = NET_PROBE;
+
+	if (s->state != SESSION_UP)
+		return;
+	silent = monotime_sub(n->world->now(n->arg), s->last_frame);
+	if (s->has_pong && silent >= NET_PROBE_DEAD) {
+		session_lost(n, "the link is dead: PINGs are not answered");
+		return;
+	}
+	if (silent >= NET_PROBE) {
+		n->world->ws_ping(n->arg);
+		if (s->has_pong && next > NET_PROBE_DEAD - silent)
+			next = NET_PROBE_DEAD - silent;
+	} else
+		next = NET_PROBE - silent;
+	n->world->timer(n->arg, TIMER_PROBE, next);
+}
+
 void
 session_suspect(struct net *n)
 {
@@ -329,6 +357,7 @@ session_open(struct net *n)
 		return;
 	s->greeted = 0;
 	s->answered = 0;
+	s->has_pong = 0;
 	s->request = 0;
 	s->opened = s->last_frame = n->world->now(n->arg);
 	session_set_state(n, SESSION_GREETING, NET_HELLO_TIMEOUT);
@@ -340,6 +369,12 @@ void
 session_frame(struct net *n)
 {
 	n->session.last_frame = n->world->now(n->arg);
+}
+
+void
+session_pong_frame(struct net *n)
+{
+	n->session.has_pong = 1;
 }
 
 /* Up when we were greeted, or went on, and a ping was answered. */
@@ -364,6 +399,7 @@ session_check_up(struct net *n)
 		n->reconciled = net_server_time(n);
 	session_set_state(n, SESSION_UP, -1);
 	n->world->timer(n->arg, TIMER_CATCHUP, NET_RECONCILE_FIRST);
+	n->world->timer(n->arg, TIMER_PROBE, NET_PROBE);
 }
 
 static void

@@ -125,6 +125,14 @@ world_ws_send(void *arg, const char *text, size_t len)
 }
 
 static void
+world_ws_ping(void *arg)
+{
+	struct shell	*s = arg;
+
+	ws_link_ping(s->link);
+}
+
+static void
 world_ws_close(void *arg)
 {
 	struct shell	*s = arg;
@@ -155,6 +163,7 @@ static const struct net_world	 world = {
 	.timer = world_timer,
 	.ws_open = world_ws_open,
 	.ws_send = world_ws_send,
+	.ws_ping = world_ws_ping,
 	.ws_close = world_ws_close,
 	.http_start = world_http_start,
 	.send = world_send
@@ -181,6 +190,14 @@ on_ws_frame(void *arg)
 }
 
 static void
+on_ws_pong(void *arg)
+{
+	struct shell	*s = arg;
+
+	session_pong_frame(s->net);
+}
+
+static void
 on_ws_text(void *arg, const char *text, size_t len)
 {
 	struct shell	*s = arg;
@@ -200,6 +217,7 @@ static const struct ws_ops	 ws_ops = {
 	.random = world_random,
 	.open = on_ws_open,
 	.frame = on_ws_frame,
+	.pong = on_ws_pong,
 	.text = on_ws_text,
 	.down = on_ws_down
 };

@@ -3,15 +3,11 @@
  * limits are here.  Anything that a server must not do ends the connection,
  * for there is always another way to get at what was missed.
  */
-#include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include <openssl/evp.h>
 #include <sodium.h>
 #include <wslay/wslay.h>
 
@@ -20,7 +16,6 @@
 #include "origin.h"
 #include "websocket.h"
 
-#define WS_GUID		"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"	/* 1.3 */
 #define WS_KEEP		(64 * 1024)	/* buffer kept between messages */
 
 enum ws_phase {
@@ -107,22 +102,6 @@ ws_fail(struct ws *ws, int status, const char *fmt, ...)
 	(void)vsnprintf(end.why, sizeof(end.why), fmt, ap);
 	va_end(ap);
 	ws->ops->down(ws->arg, &end);
-}
-
-void
-ws_accept(const char *key, char *accept, size_t size)
-{
-	uint8_t	 digest[EVP_MAX_MD_SIZE];
-	char	 text[WS_KEY_SIZE + sizeof(WS_GUID)];
-
-	(void)snprintf(text, sizeof(text), "%s%s", key, WS_GUID);
-	/* SHA-1 is what RFC 6455 4.2.2 names; it guards nothing here */
-	if (EVP_Digest(text, strlen(text), digest, NULL, EVP_sha1(), NULL) !=
-	    1)
-		fatalx("no SHA-1 in the crypto library");
-	if (sodium_bin2base64(accept, size, digest, 20,
-	    sodium_base64_VARIANT_ORIGINAL) == NULL)
-		fatalx("sodium_bin2base64");
 }
 
 /*
@@ -241,6 +220,8 @@ ws_on_message(wslay_event_context_ptr ctx,
 	} else if (wslay_is_ctrl_frame(m->opcode)) {
 		if (ws_is_flood(ws))
 			ws_refuse(ws, ctx, "it sends too many pings");
+		else if (m->opcode == WSLAY_PONG)
+			ws->ops->pong(ws->arg);
 	} else {
 		ws->began = MONOTIME_NEVER;
 		ws->fragments = 0;
@@ -272,10 +253,6 @@ ws_start_frames(struct ws *ws)
 	wslay_event_config_set_no_buffering(ws->wslay, 1);
 	return 0;
 }
-
-/*
- * The upgrade
- */
 
 struct ws *
 ws_new(const struct ws_ops *ops, void *arg, const char *host,
@@ -326,121 +303,6 @@ ws_free(struct ws *ws)
 	free(ws);
 }
 
-/* Is token one of the comma-separated words of value?  RFC 9110 5.6.1. */
-static int
-has_token(const char *value, const char *token)
-{
-	size_t	 n, len = strlen(token);
-
-	while (*value != '\0') {
-		value += strspn(value, " \t,");
-		n = strcspn(value, ",");
-		while (n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'))
-			n--;
-		if (n == len && strncasecmp(value, token, n) == 0)
-			return 1;
-		value += strcspn(value, ",");
-	}
-	return 0;
-}
-
-struct ws_answer {
-	int		 status;
-	int		 upgrade;
-	int		 connection;
-	int		 accepts;	/* headers of that name */
-	int		 accepted;
-	int		 extension;
-	int		 protocol;
-	int64_t		 retry_after;
-	char		 location[128];
-};
-
-static void
-answer_field(struct ws_answer *a, const char *name, const char *value,
-    const char *accept)
-{
-	const char	*errstr;
-	long long	 s;
-
-	if (strcasecmp(name, "Upgrade") == 0)
-		a->upgrade |= strcasecmp(value, "websocket") == 0;
-	else if (strcasecmp(name, "Connection") == 0)
-		a->connection |= has_token(value, "Upgrade");
-	else if (strcasecmp(name, "Sec-WebSocket-Accept") == 0) {
-		a->accepts++;
-		a->accepted = strcmp(value, accept) == 0;
-	} else if (strcasecmp(name, "Sec-WebSocket-Extensions") == 0)
-		a->extension = 1;
-	else if (strcasecmp(name, "Sec-WebSocket-Protocol") == 0)
-		a->protocol = 1;
-	else if (strcasecmp(name, "Retry-After") == 0) {
-		s = strtonum(value, 0, 86400, &errstr);
-		if (errstr == NULL)
-			a->retry_after = s;
-	} else if (strcasecmp(name, "Location") == 0)
-		(void)strlcpy(a->location, value, sizeof(a->location));
-}
-
-/* One line, NUL in place of its end.  0, or -1 when it is malformed. */
-static int
-answer_line(struct ws_answer *a, char *line, const char *accept)
-{
-	char	*value, *end, *p;
-
-	for (p = line; *p != '\0'; p++)
-		if ((unsigned char)*p < 0x20 && *p != '\t')
-			return -1;
-	/* no folded lines, no blank before the colon: RFC 9112 5.1, 5.2 */
-	if ((value = strchr(line, ':')) == NULL || value == line ||
-	    strcspn(line, " \t") < (size_t)(value - line))
-		return -1;
-	*value++ = '\0';
-	value += strspn(value, " \t");
-	end = value + strlen(value);
-	while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
-		*--end = '\0';
-	answer_field(a, line, value, accept);
-	return 0;
-}
-
-static int
-answer_status(struct ws_answer *a, const char *line)
-{
-	if (strncmp(line, "HTTP/1.1 ", 9) != 0 ||
-	    !isdigit((unsigned char)line[9]) ||
-	    !isdigit((unsigned char)line[10]) ||
-	    !isdigit((unsigned char)line[11]) ||
-	    (line[12] != ' ' && line[12] != '\0'))
-		return -1;
-	a->status = (line[9] - '0') * 100 + (line[10] - '0') * 10 +
-	    (line[11] - '0');
-	return 0;
-}
-
-/* The whole head, with its empty line cut off.  0, or -1. */
-static int
-answer_parse(struct ws_answer *a, char *head, const char *accept)
-{
-	char		*line, *end;
-	unsigned int	 n;
-
-	memset(a, 0, sizeof(*a));
-	a->retry_after = -1;
-	for (n = 0, line = head; line != NULL; n++, line = end) {
-		if (n > WS_HEADER_LINES)
-			return -1;
-		if ((end = strstr(line, "\r\n")) != NULL) {
-			*end = '\0';
-			end += 2;
-		}
-		if ((n == 0 ? answer_status(a, line) :
-		    answer_line(a, line, accept)) == -1)
-			return -1;
-	}
-	return 0;
-}
-
 /* What became of the upgrade: RFC 6455 4.1, the list at its end. */
 static void
 ws_answered(struct ws *ws, char *head)
@@ -450,7 +312,7 @@ ws_answered(struct ws *ws, char *head)
 	char			 accept[32];
 
 	ws_accept(ws->key, accept, sizeof(accept));
-	if (answer_parse(&a, head, accept) == -1)
+	if (ws_answer_parse(&a, head, accept) == -1)
 		ws_fail(ws, 0, "malformed answer to the upgrade");
 	else if (a.status >= 300 && a.status < 400)
 		ws_fail(ws, a.status, "it redirects to %.*s, which is not "
@@ -594,6 +456,17 @@ ws_text(struct ws *ws, const char *text, size_t len)
 	    wslay_event_send(ws->wslay) != 0)
 		return -1;
 	return 0;
+}
+
+void
+ws_ping(struct ws *ws)
+{
+	const struct wslay_event_msg	 m = { WSLAY_PING, NULL, 0 };
+
+	if (ws->phase == WS_OPEN &&
+	    ws->out.len - ws->out_sent < WS_QUEUE_MAX / 2 &&
+	    wslay_event_queue_msg(ws->wslay, &m) == 0)
+		(void)wslay_event_send(ws->wslay);
 }
 
 void

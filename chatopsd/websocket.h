@@ -32,6 +32,7 @@ struct ws_ops {
 	void	(*random)(void *, void *, size_t);
 	void	(*open)(void *);
 	void	(*frame)(void *);		/* a frame of any kind came */
+	void	(*pong)(void *);		/* and it was a PONG */
 	void	(*text)(void *, const char *, size_t);
 	void	(*down)(void *, const struct ws_end *);
 };
@@ -52,6 +53,8 @@ void		 ws_eof(struct ws *, const char *why);
 void		 ws_tick(struct ws *, monotime_t now);
 /* 0, or -1 when it is too long, or the queue is full, or not open. */
 int		 ws_text(struct ws *, const char *, size_t);
+/* An empty PING; nothing when it is not open or much waits to be sent. */
+void		 ws_ping(struct ws *);
 /* No more callbacks from here on. */
 void		 ws_shut(struct ws *);
 int		 ws_is_shut(const struct ws *);
@@ -59,7 +62,26 @@ int		 ws_is_shut(const struct ws *);
 const uint8_t	*ws_output(const struct ws *, size_t *);
 void		 ws_sent(struct ws *, size_t);
 
-/* For tests: the key of an upgrade request and the answer that it needs. */
+/* ws_upgrade.c: what an answer says, as far as it matters. */
+struct ws_answer {
+	int		 status;
+	int		 upgrade;
+	int		 connection;
+	int		 accepts;	/* headers of that name */
+	int		 accepted;
+	int		 extension;
+	int		 protocol;
+	int64_t		 retry_after;
+	char		 location[128];
+};
+
+/* The Sec-WebSocket-Accept that answers a key. */
 void		 ws_accept(const char *key, char *accept, size_t);
+/*
+ * The whole head without its empty line; it is cut into pieces.  0, or -1
+ * when it is malformed.
+ */
+int		 ws_answer_parse(struct ws_answer *, char *head,
+		    const char *accept);
 
 #endif

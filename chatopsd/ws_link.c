@@ -11,6 +11,7 @@
 #include "log.h"
 #include "ws_link.h"
 
+#define LINK_PATH	"/api/v4/websocket"	/* where none is configured */
 #define LINK_READ	(64 * 1024)
 #define LINK_READS	32		/* before others have their turn */
 #define LINK_TICK	5		/* s */
@@ -261,7 +262,8 @@ ws_link_open(struct ws_link *l, const char *query)
 {
 	link_clear(l);
 	if ((size_t)snprintf(l->target, sizeof(l->target), "%s%s",
-	    l->origin->url.path, query) >= sizeof(l->target)) {
+	    l->origin->url.path[0] != '\0' ? l->origin->url.path :
+	    LINK_PATH, query) >= sizeof(l->target)) {
 		link_fail(l, "its path is too long");
 		return;
 	}
@@ -289,6 +291,16 @@ ws_link_text(struct ws_link *l, const char *text, size_t len)
 	if (ws_text(l->ws, text, len) == -1)
 		log_warnx("the WebSocket does not take a message of %zu "
 		    "bytes", len);
+	link_leave(l);
+}
+
+void
+ws_link_ping(struct ws_link *l)
+{
+	if (l->ws == NULL)
+		return;
+	l->busy++;
+	ws_ping(l->ws);
 	link_leave(l);
 }
 

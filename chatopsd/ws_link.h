@@ -21,5 +21,6 @@ void		 ws_link_open(struct ws_link *, const char *query);
 /* Quietly; nothing is told any more. */
 void		 ws_link_close(struct ws_link *);
 void		 ws_link_text(struct ws_link *, const char *, size_t);
+void		 ws_link_ping(struct ws_link *);
 
 #endif

@@ -145,6 +145,19 @@ def lost_and_resumed(mm, net):
     check(net.none('COMMAND'), 'and once only')
 
 
+def half_open(mm, net):
+    """The other end is gone and nobody says so."""
+    net.state('connected')
+    time.sleep(2.5)             # a PING was answered by then
+    begin = time.monotonic()
+    mm.drop('freeze')
+    net.state('connected')
+    check(time.monotonic() - begin < 5.5, 'back soon after a freeze',
+          time.monotonic() - begin)
+    mm.post_as('alice', 'operations', '!alive')
+    eq(net.wait('COMMAND')['text'], '!alive', 'and alive')
+
+
 def catch_up(mm, net):
     state = net.state('connected')
     p = mm.post_as('alice', 'operations', '!before')
@@ -277,7 +290,7 @@ def websocket_redirect(mm, net):
 
 
 SCENARIOS = [
-    everyday, lookups, forged, lost_and_resumed, catch_up, revoked,
+    everyday, lookups, forged, lost_and_resumed, half_open, catch_up, revoked,
     too_many, lost_answers, redirected, bad_frames, big_frame, stop,
     executor_gone]
 

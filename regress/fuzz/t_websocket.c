@@ -72,7 +72,7 @@ on_down(void *arg, const struct ws_end *end)
 }
 
 static const struct ws_ops	 ops = {
-	on_random, on_open, on_frame, on_text, on_down
+	on_random, on_open, on_frame, on_frame, on_text, on_down
 };
 
 static void

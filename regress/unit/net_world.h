@@ -62,6 +62,7 @@ struct w_world {
 	char		 query[NET_TARGET_SIZE];
 	char		 sent[256];	/* the last text */
 	int		 nsent;
+	int		 nprobes;
 	int64_t		 ping;		/* seq of the last ping */
 	struct w_mail	 mail[W_MAIL_MAX];
 	size_t		 nmail;
@@ -130,6 +131,14 @@ w_ws_send(void *arg, const char *text, size_t len)
 }
 
 static void
+w_ws_ping(void *arg)
+{
+	(void)arg;
+	CHECK_INT(w.ws, 2);
+	w.nprobes++;
+}
+
+static void
 w_ws_close(void *arg)
 {
 	(void)arg;
@@ -191,8 +200,8 @@ w_send(void *arg, enum msg_type type, uint32_t id, const void *msg)
 }
 
 static const struct net_world	 w_ops = {
-	w_now, w_wall, w_random, w_timer, w_ws_open, w_ws_send, w_ws_close,
-	w_http_start, w_send
+	w_now, w_wall, w_random, w_timer, w_ws_open, w_ws_send, w_ws_ping,
+	w_ws_close, w_http_start, w_send
 };
 
 static void

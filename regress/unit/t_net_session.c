@@ -532,6 +532,53 @@ TEST(silence)
 	w_end();
 }
 
+/* A link that is dead without a word is noticed in time. */
+TEST(probes)
+{
+	int	 i, n;
+
+	w_up();
+	n = w.nprobes;
+	for (i = 0; i < 100; i++) {
+		w_pass(NET_PROBE);
+		CHECK_INT(w.nprobes, n + i + 1);
+		session_frame(w.net);
+		session_pong_frame(w.net);
+		if (w.net->session.ping != 0)
+			w_pong();
+	}
+	CHECK_INT(STATE(), SESSION_UP);
+	/* one lost PING is nothing */
+	w_pass(NET_PROBE_DEAD - 1);
+	CHECK_INT(STATE(), SESSION_UP);
+	session_frame(w.net);
+	w_pass(NET_PROBE_DEAD - 1);
+	CHECK_INT(STATE(), SESSION_UP);
+	w_pass(1);
+	CHECK_INT(STATE(), SESSION_WAITING);
+	CHECK_INT(w.ws, 0);
+	w_pass(400);
+	CHECK_INT(STATE(), SESSION_OPENING);
+	w_end();
+}
+
+/* Not of a server, or a proxy, that does not answer PINGs at all. */
+TEST(probes_that_are_never_answered)
+{
+	w_up();
+	w_pass(29000);
+	CHECK_INT(STATE(), SESSION_UP);
+	CHECK(w.nprobes >= 10);
+	w_end();
+	/* nor while there is traffic */
+	w_up();
+	w.nprobes = 0;
+	for (w.sent[0] = '\0'; w.now.ms < 1020000; w_pass(1000))
+		w_event();
+	CHECK_INT(w.nprobes, 0);
+	w_end();
+}
+
 TEST(odd_clocks)
 {
 	const char	*t[] = { "0", "-5", "9223372036854775807", "\"x\"",

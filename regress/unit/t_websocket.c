@@ -10,7 +10,7 @@
 #define KEY	"AAAAAAAAAAAAAAAAAAAAAA=="	/* 16 zero bytes */
 
 static struct {
-	int		 opened, frames, texts, downs, status;
+	int		 opened, frames, pongs, texts, downs, status;
 	int64_t		 retry_after;
 	char		 why[192];
 	char		*text;
@@ -40,6 +40,13 @@ on_frame(void *arg)
 }
 
 static void
+on_pong(void *arg)
+{
+	(void)arg;
+	seen.pongs++;
+}
+
+static void
 on_text(void *arg, const char *text, size_t len)
 {
 	(void)arg;
@@ -65,7 +72,7 @@ on_down(void *arg, const struct ws_end *end)
 }
 
 static const struct ws_ops	 ops = {
-	on_random, on_open, on_frame, on_text, on_down
+	on_random, on_open, on_frame, on_pong, on_text, on_down
 };
 
 static monotime_t
@@ -415,6 +422,7 @@ TEST(pong)
 	CHECK(memcmp(p, "\x8a\x85\0\0\0\0Hello\x8a\x80\0\0\0\0", 17) == 0);
 	CHECK_INT(seen.downs, 0);
 	CHECK_INT(seen.frames, 3);
+	CHECK_INT(seen.pongs, 1);
 	ws_free(ws);
 	stream_reset();
 }
@@ -431,6 +439,10 @@ TEST(what_we_send)
 	p = sent(ws, &len);
 	CHECK_INT(len, 8);
 	CHECK(memcmp(p, "\x81\x82\0\0\0\0{}", 8) == 0);
+	ws_ping(ws);
+	p = sent(ws, &len);
+	CHECK_INT(len, 6);
+	CHECK(memcmp(p, "\x89\x80\0\0\0\0", 6) == 0);
 	memset(text, 'x', sizeof(text));
 	CHECK_INT(ws_text(ws, text, WS_SEND_MAX), 0);
 	/* a server closes with 1009 for one byte more */
