@@ -54,6 +54,7 @@ COMMON_SRCS = \
 	common/merkle.c \
 	common/monotime.c \
 	common/msg.c \
+	common/msg_codec.c \
 	common/msg_fields.c \
 	common/note.c \
 	common/proc.c \

@@ -16,7 +16,9 @@ void	 log_warn(const char *, ...) __attribute__((__format__(printf, 1, 2)));
 void	 log_warnx(const char *, ...) __attribute__((__format__(printf, 1, 2)));
 void	 log_info(const char *, ...) __attribute__((__format__(printf, 1, 2)));
 void	 log_debug(const char *, ...) __attribute__((__format__(printf, 1, 2)));
-__dead void	 fatal(const char *, ...) __attribute__((__format__(printf, 1, 2)));
-__dead void	 fatalx(const char *, ...) __attribute__((__format__(printf, 1, 2)));
+__dead void	 fatal(const char *, ...)
+		    __attribute__((__format__(printf, 1, 2)));
+__dead void	 fatalx(const char *, ...)
+		    __attribute__((__format__(printf, 1, 2)));
 
 #endif

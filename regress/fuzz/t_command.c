@@ -50,8 +50,8 @@ load(void)
 static void
 check_word(const struct script *s, const char *word)
 {
-	static const char *const	 never[] = { "../", "${", "$(", ";", "&",
-	    "|", "`", "\r", "\n" };
+	static const char *const	 never[] = { "../", "${", "$(", ";",
+	    "&", "|", "`", "\r", "\n" };
 	size_t				 i;
 
 	MUST(utf8_valid(word, strlen(word)) == strlen(word));

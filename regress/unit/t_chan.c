@@ -369,7 +369,8 @@ TEST(chan_sibling_is_fatal)
 		[DEED_CLOSE] = { 1, "network: closed its channel" },
 		[DEED_CLOSE_IN_ORDER] = { 7, "" },
 		[DEED_NONSENSE] = { 1, "network: unknown message" },
-		[DEED_WRONG_FIELD] = { 1, "network: MEMBER with a wrong guest" },
+		[DEED_WRONG_FIELD] = { 1,
+		    "network: MEMBER with a wrong guest" },
 		[DEED_WRONG_WAY] = { 1, "network: ACK from network to executor "
 		    "is not theirs to send" },
 		[DEED_NEVER_READS] = { 1, "POST to network: queue of" },

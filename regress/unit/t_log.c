@@ -42,8 +42,8 @@ TEST(log_lines)
 	size_t		 i;
 
 	static const char *const	 want[] = {
-	    "child: cannot open a\\x0afatal: b\\x0d\\x1b[2J\\\\\\xe2\\x80\\xae: "
-	    "No such file or directory",
+	    "child: cannot open a\\x0afatal: b\\x0d\\x1b[2J\\\\"
+	    "\\xe2\\x80\\xae: No such file or directory",
 	    "child: one", "child: two", "child: two: debug: shown" };
 
 	child_start(&c, log_everything, NULL, -1);
@@ -94,7 +94,8 @@ TEST(log_long_lines_are_cut)
 
 TEST(utf8_and_ids)
 {
-	static const char	 mixed[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z";
+	static const char	 mixed[] = "a\xc3\xa4\xe2\x82\xac"
+				    "\xf0\x9f\x98\x80z";
 
 	CHECK_INT(utf8_valid(mixed, 11), 11);
 	CHECK_INT(utf8_valid(mixed, 9), 6);

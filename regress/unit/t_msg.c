@@ -136,7 +136,8 @@ gen_string(struct sample *s, const struct want_field *f, char *p,
 	case 'D':
 	case 'd':
 		if (low || test_random() % 3)
-			random_of(p, 26, "0123456789abcdefghijklmnopqrstuvwxyz");
+			random_of(p, 26, "0123456789"
+			    "abcdefghijklmnopqrstuvwxyz");
 		break;
 	case 'U':
 	case 'u':
