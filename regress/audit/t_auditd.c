@@ -424,7 +424,9 @@ TEST(not_dumpable)
 				locked = strtol(line + 6, NULL, 10);
 		fclose(f);
 	}
+#ifndef __SANITIZE_ADDRESS__	/* whose mlock(2) does nothing */
 	CHECK(locked >= 4);
+#endif
 	CHECK_INT(r.ready.reached & CONFINED_DUMPABLE, CONFINED_DUMPABLE);
 	say(&r.parent, MSG_STOP, 0, -1, NULL);
 	finish(&r, err, sizeof(err));

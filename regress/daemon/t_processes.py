@@ -74,6 +74,38 @@ def token_is_nowhere(bot, what):
                             what + ": token in " + path)
 
 
+def holds(pid, needle):
+    """How often that is in the memory of a process; root only."""
+    count = 0
+    with open("/proc/%d/maps" % pid) as maps, \
+            open("/proc/%d/mem" % pid, "rb", 0) as mem:
+        for line in maps:
+            part = line.split()
+            if "r" not in part[1] or "[v" in line:
+                continue
+            low, high = [int(x, 16) for x in part[0].split("-")]
+            try:
+                mem.seek(low)
+                count += mem.read(high - low).count(needle)
+            except (OSError, OverflowError):
+                pass
+    return count
+
+
+def token_is_wiped(bot, what):
+    """In the memory of the network process alone."""
+    if not IS_ROOT:
+        return
+    pids = dict(bot.children(), parent=bot.proc.pid)
+    try:
+        where = {r: holds(p, lib.TOKEN.encode()) for r, p in pids.items()}
+    except PermissionError as e:
+        tally.skip("memory", e)
+        return
+    tally.check(where.pop("network") >= 1, what + ": network has the token")
+    tally.check(not any(where.values()), what + ": token in memory", where)
+
+
 def second_instance(bot):
     status, _, err = bot.run("-d")
     tally.check(status == 1 and "running already as process %d" %
@@ -142,6 +174,7 @@ def whole_life(user=None):
         if not start(bot, what):
             return
         names_and_users(bot, what)
+        token_is_wiped(bot, what)
         second_instance(bot)
         control(bot)
         reload(bot)
