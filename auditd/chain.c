@@ -326,10 +326,7 @@ batch_line(struct chain *c, struct chain_entry *e, const char *timestamp,
 	return 0;
 }
 
-/*
- * The first entries of the queue, or only the executions among them; how
- * many there are, or -1.
- */
+/* The first entries of the queue as lines: how many, or -1. */
 static int
 batch_make(struct chain *c, const char *timestamp)
 {
@@ -366,14 +363,15 @@ check_file(struct chain *c)
 	struct audit_stat	 st;
 
 	if (c->world->stat(c->arg, &st) == -1)
-		return fatal_why(c, NAME_AUDIT_LOG ": cannot be examined", errno);
+		return fatal_why(c, NAME_AUDIT_LOG ": cannot be "
+		    "examined", errno);
 	if (!st.is_ours)
-		return fatal_why(c, NAME_AUDIT_LOG ": was removed or replaced while "
-		    "it was in use; find out by whom, put it back and start "
-		    "again", 0);
+		return fatal_why(c, NAME_AUDIT_LOG ": was removed or "
+		    "replaced while it was in use; find out by whom, put "
+		    "it back and start again", 0);
 	if (st.size != c->end.size)
-		return fatal_why(c, NAME_AUDIT_LOG ": somebody else wrote to it or "
-		    "cut it; compare it with a copy and start again", 0);
+		return fatal_why(c, NAME_AUDIT_LOG ": somebody else wrote "
+		    "to it or cut it; compare it with a copy and start again", 0);
 	return 0;
 }
 
@@ -404,8 +402,8 @@ batch_write(struct chain *c)
 			return fatal_why(c, NAME_AUDIT_LOG ": write", errno);
 		if (n <= 0) {
 			if (c->world->truncate(c->arg, c->end.size) == -1)
-				return fatal_why(c, NAME_AUDIT_LOG ": half a line "
-				    "cannot be taken back", errno);
+				return fatal_why(c, NAME_AUDIT_LOG ": half "
+				    "a line cannot be taken back", errno);
 			return 1;
 		}
 		p += n;

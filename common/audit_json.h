@@ -61,7 +61,8 @@ int	 audit_json_member(const struct audit_text *object, const char *name,
  * Undo the escapes of a string as spelt; writes at most size bytes with the
  * NUL.  Number of bytes, or -1 when it does not fit or is no such string.
  */
-int	 audit_json_decode(const struct audit_text *inside, char *, size_t size);
+int	 audit_json_decode(const struct audit_text *inside, char *,
+	    size_t size);
 /* The same for a raw value, which must be a string. */
 int	 audit_json_decode_value(const struct audit_text *raw, char *,
 	    size_t size);

@@ -13,7 +13,8 @@
 #include <sodium.h>
 
 #define VECTOR_DIR		"audit/vectors/"
-#define VECTOR_FIRST		VECTOR_DIR "script-executions.0000000000000000.log"
+#define VECTOR_FIRST		VECTOR_DIR				\
+    "script-executions.0000000000000000.log"
 #define VECTOR_SECOND		VECTOR_DIR "script-executions.log"
 #define VECTOR_NOTE		VECTOR_DIR "checkpoint"
 #define VECTOR_ORIGIN		"chatops.example/audit/7f3a"
