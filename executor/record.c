@@ -54,6 +54,8 @@ record_ack(struct executor *x, void *arg, const void *answer)
 		x->is_audit_ok = 1;
 	}
 	fn(x, fn_arg, ack);
+	/* A stop may have waited for just this. */
+	job_stop_check(x);
 }
 
 void

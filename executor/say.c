@@ -136,6 +136,7 @@ delivery_end(struct executor *x, struct delivery *d, int ok)
 	delivery_free(x, d);
 	if (done != NULL)
 		done(x, arg, ok, post_id);
+	job_stop_check(x);
 }
 
 /* Refused for good: a post that was deleted is replaced once. */

@@ -183,12 +183,13 @@ class Bot:
                 p.stderr.decode("utf-8", "replace"))
 
     def start(self, *args, wait="started: all processes are ready",
-              timeout=20):
-        """The daemon in the foreground; True when its log says wait."""
+              timeout=20, wrap=()):
+        """The daemon in the foreground; True when its log says wait.
+        wrap: words in front of the command, which must exec it."""
         self.logpath = self.path("daemon.log")
         self.log = open(self.logpath, "ab")
         self.proc = subprocess.Popen(
-            [CHATOPSD, "-d", "-f", self.conf] + list(args),
+            list(wrap) + [CHATOPSD, "-d", "-f", self.conf] + list(args),
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             **self.as_user())
         if wait is None:
