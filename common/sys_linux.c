@@ -29,6 +29,12 @@ sys_clone3(struct clone_args *args, size_t size)
 	return (pid_t)syscall(NR_CLONE3, args, size);
 }
 
+pid_t
+sys_spawn(int (*run)(void *), void *stack_top, void *arg)
+{
+	return clone(run, stack_top, CLONE_VM | CLONE_VFORK | SIGCHLD, arg);
+}
+
 int
 sys_unshare(int flags)
 {

@@ -32,6 +32,11 @@ struct clone_args;
 
 /* clone3(2) as fork(2): 0 in the child. */
 pid_t	 sys_clone3(struct clone_args *, size_t);
+/*
+ * clone(2) as vfork(2), on a stack of its own: the caller waits until the
+ * child executes something or ends, and they share their memory until then.
+ */
+pid_t	 sys_spawn(int (*)(void *), void *stack_top, void *);
 int	 sys_unshare(int);
 int	 sys_mount(const char *, const char *, const char *, unsigned long,
 	    const char *);

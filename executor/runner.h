@@ -175,7 +175,10 @@ struct runner_plan {
 	int			 null;		/* /dev/null */
 	int			 output;	/* write end */
 	int			 sync;		/* its end */
-	int			 error;		/* CLOEXEC pipe of process 2 */
+	/* What process 2 says, in the memory that it shares with 1. */
+	int			 is_at_exec;	/* all its steps are done */
+	int			 script_error;
+	const char		*script_step;	/* that failed, else NULL */
 };
 
 /* What process 1 tells.  Both ends are the same program in one fork. */
@@ -241,7 +244,7 @@ int	 runner_trial(struct runner_conf *, int base,
 
 /* Process 1; does not return. */
 void	 runner_inside(struct runner_plan *) __attribute__((__noreturn__));
-/* Process 2, after fork; does not return. */
+/* Process 2, in the memory of process 1; does not return. */
 void	 runner_script(struct runner_plan *) __attribute__((__noreturn__));
 /* Process 1: everything up to there.  0, or -1 with *step and errno. */
 int	 runner_mounts(struct runner_plan *, const char **step);

@@ -135,46 +135,37 @@ init_descriptors(struct runner_plan *p, struct runner_file *f)
 		fail(p, "descriptors");
 }
 
-/*
- * Process 2's word about its own set-up: nothing at all when exec(2) closed
- * the pipe, else the step.
- */
-static void
-init_await(const struct runner_plan *p, int fd)
+static int
+init_script(void *arg)
 {
-	struct runner_report	 r;
-	ssize_t			 n;
-
-	do {
-		n = sys_read(fd, &r, sizeof(r));
-	} while (n == -1 && errno == EINTR);
-	(void)sys_close(fd);
-	if (n == 0)
-		return;
-	errno = n == (ssize_t)sizeof(r) ? r.error : EIO;
-	r.step[sizeof(r.step) - 1] = '\0';
-	fail(p, n == (ssize_t)sizeof(r) ? r.step : "process 2");
+	runner_script(arg);
 }
 
+/*
+ * Process 2 borrows this process's memory until it executes the script:
+ * copying it would cost as much as a namespace, and so it can say what went
+ * wrong without a channel that might fail, too.
+ */
 static pid_t
 init_start(struct runner_plan *p)
 {
-	pid_t	 pid;
-	int	 fds[2];
+	static char	 stack[64 * 1024] __attribute__((__aligned__(64)));
+	pid_t		 pid;
 
-	if (sys_pipe2(fds, O_CLOEXEC) == -1)
-		fail(p, "error pipe");
-	pid = sys_fork();
+	pid = sys_spawn(init_script, stack + sizeof(stack), p);
 	if (pid == -1)
-		fail(p, "fork");
-	if (pid == 0) {
-		p->error = fds[1];
-		runner_script(p);
+		fail(p, "process 2");
+	if (p->script_step != NULL) {
+		errno = p->script_error;
+		fail(p, p->script_step);
 	}
-	(void)sys_close(fds[1]);
+	if (!p->is_at_exec) {
+		/* Killed on the way: not by anything that the script did. */
+		errno = ECHILD;
+		fail(p, "process 2");
+	}
 	/* The end of the output is the end of the script's processes. */
 	(void)sys_close(p->output);
-	init_await(p, fds[0]);
 	return pid;
 }
 

@@ -1,8 +1,8 @@
 /*
- * Process 2 of a sandbox, from fork(2) to the script's first instruction:
+ * Process 2 of a sandbox, from clone(2) to the script's first instruction:
  * limits, no privilege and no way to one, three descriptors, exec.  A step
- * that fails is told to process 1 by a pipe that exec closes, so that it
- * can never be taken for something that the script did.
+ * that fails is left in the memory that is process 1's, too, so that it can
+ * never be taken for something that the script did.  Nothing here may return.
  */
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -12,7 +12,6 @@
 #include <linux/securebits.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,7 +24,6 @@
 #define MIB		(1024UL * 1024)
 #define FSIZE		(256 * MIB)
 #define MEMORY		(1024 * MIB)
-#define FD_ERROR	3
 
 /* In this order; memory last, for it counts for the rest of this, too. */
 static const struct {
@@ -50,15 +48,10 @@ static const struct {
 };
 
 static __dead void
-fail(const struct runner_plan *p, const char *step)
+fail(struct runner_plan *p, const char *step)
 {
-	struct runner_report	 r;
-
-	memset(&r, 0, sizeof(r));
-	r.news = RUNNER_NEWS_FAILED;
-	r.error = errno;
-	(void)strlcpy(r.step, step, sizeof(r.step));
-	(void)sys_write(p->error, &r, sizeof(r));
+	p->script_error = errno;
+	p->script_step = step;
 	_exit(1);
 }
 
@@ -68,7 +61,7 @@ fail(const struct runner_plan *p, const char *step)
  * (as in make) leaves them ignored in what it starts.
  */
 static void
-script_signals(const struct runner_plan *p)
+script_signals(struct runner_plan *p)
 {
 	/* All zero is SIG_DFL without flags, on every architecture. */
 	static const unsigned long	 action[8];
@@ -89,18 +82,12 @@ script_descriptors(struct runner_plan *p)
 	if (sys_dup2(p->output, STDOUT_FILENO) == -1 ||
 	    sys_dup2(p->output, STDERR_FILENO) == -1)
 		fail(p, "output");
-	if (p->error != FD_ERROR) {
-		if (sys_dup2(p->error, FD_ERROR) == -1)
-			fail(p, "descriptors");
-		p->error = FD_ERROR;
-	}
-	if (sys_fcntl(FD_ERROR, F_SETFD, FD_CLOEXEC) == -1 ||
-	    sys_close_range(FD_ERROR + 1, ~0U) == -1)
+	if (sys_close_range(STDERR_FILENO + 1, ~0U) == -1)
 		fail(p, "descriptors");
 }
 
 static void
-script_limits(const struct runner_plan *p)
+script_limits(struct runner_plan *p)
 {
 	struct rlimit	 now, want;
 	size_t		 i;
@@ -125,7 +112,7 @@ script_limits(const struct runner_plan *p)
  * process is only a user in its own namespace, too (capabilities(7)).
  */
 static void
-script_capabilities(const struct runner_plan *p)
+script_capabilities(struct runner_plan *p)
 {
 	unsigned long	 c;
 
@@ -161,6 +148,7 @@ runner_script(struct runner_plan *p)
 		fail(p, "no_new_privs");
 	script_limits(p);
 	script_signals(p);
+	p->is_at_exec = 1;
 	(void)sys_execve(p->argv[0], p->argv, p->envp);
 	fail(p, "exec");
 }

@@ -292,7 +292,7 @@ runner_spawn(struct runner_box *box, struct runner_conf *c,
 	box->gid = c->is_root ? box->uid : (uint32_t)getegid();
 	memset(&plan, 0, sizeof(plan));
 	plan.file = f;
-	plan.folder_tree = plan.output = plan.sync = plan.error = -1;
+	plan.folder_tree = plan.output = plan.sync = -1;
 	plan.null = c->null;
 	if (env_make(&plan, c, s, m) == -1) {
 		(void)spawn_fail(f, "environment", e);
