@@ -161,7 +161,8 @@ builtin_number(struct executor *x, struct cmd *c)
 	n = strtonum(word, 1, INT64_MAX, &error);
 	if (error == NULL)
 		return (uint64_t)n;
-	refuse(x, c, REASON_ARGUMENTS, "%.32s is not the number of a job", word);
+	refuse(x, c, REASON_ARGUMENTS, "%.32s is not the number of a job",
+	    word);
 	return 0;
 }
 

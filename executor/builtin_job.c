@@ -32,7 +32,7 @@ jobs_row(const struct db_job *row, void *arg)
 	if (row->state == DBJOB_FINISHED && row->how == JOB_END_EXITED &&
 	    !row->unknown)
 		buf_printf(l->b, "  exit status %d", row->exit_code);
-	else if (row->error[0] != '\0')
+	else if (row->state >= DBJOB_FINISHED && row->error[0] != '\0')
 		buf_printf(l->b, "  %.80s", row->error);
 	if (row->told == DBJOB_TOLD_FAILED)
 		buf_printf(l->b, "  (could not be delivered)");
@@ -123,7 +123,7 @@ builtin_job(struct executor *x, struct cmd *c)
 	if (row.result_seq != 0)
 		buf_printf(b, "\n- result is line %" PRIu64 " of the log",
 		    row.result_seq);
-	if (row.state >= DBJOB_DONE)
+	if (row.state >= DBJOB_FINISHED)
 		buf_printf(b, "\n- user %" PRIu64 " ms, system %" PRIu64
 		    " ms, memory %" PRIu64 " KiB\n- delivered: %s",
 		    row.user_us / 1000, row.system_us / 1000, row.maxrss_kb,
@@ -141,7 +141,7 @@ builtin_output(struct executor *x, struct cmd *c)
 
 	if (!named_job(x, c, &row))
 		return BUILTIN_REFUSED;
-	if (row.state < DBJOB_DONE) {
+	if (row.state < DBJOB_FINISHED) {
 		refuse(x, c, REASON_ARGUMENTS, "job %" PRIu64 " has not ended",
 		    row.id);
 		return BUILTIN_REFUSED;

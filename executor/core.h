@@ -35,6 +35,7 @@
 #define CORE_CHANGES_MAX	64	/* changes of permission in the queue */
 #define CORE_OUTPUT_RUNES	4000	/* the seed's limit */
 #define CORE_TEXT_MAX		(POST_SIZE - 1)
+#define JOB_MARGIN_MS		10000	/* the runner's deadlines come first */
 #define CORE_PRUNE_MS		60000
 #define CORE_SKEW_MAX_MS	86400000
 
@@ -167,7 +168,8 @@ enum job_settle {
 	SETTLE_APPEND,		/* the line in the log */
 	SETTLE_WAIT,		/* for its ACK */
 	SETTLE_FINISH,		/* "finished" and the anchor, at once */
-	SETTLE_OVER
+	SETTLE_SHOW,		/* people see it */
+	SETTLE_TOLD		/* that they did */
 };
 
 struct job {
@@ -408,8 +410,10 @@ struct msg_append *record_new(struct executor *, enum audit_event);
  * means that nothing was written.
  */
 void		 record_send(struct executor *, record_fn, void *arg);
-void		 record_state(struct executor *, const struct msg_audit_state *);
-void		 record_health(struct executor *, const struct msg_audit_health *);
+void		 record_state(struct executor *,
+		    const struct msg_audit_state *);
+void		 record_health(struct executor *,
+		    const struct msg_audit_health *);
 /* The anchor as it belongs into the transaction about that line. */
 int		 record_anchor(struct executor *, const struct msg_ack *);
 /* Canonical JSON, into a buffer of JSON_SIZE. */

@@ -46,7 +46,8 @@ struct executor_world {
 	void		(*watch)(void *, uint64_t job, int fd);
 	void		(*unwatch)(void *, uint64_t job);
 	/* A sealed file in memory with these bytes, or -1. */
-	int		(*memfd)(void *, const char *name, const void *, size_t);
+	int		(*memfd)(void *, const char *name, const void *,
+			    size_t);
 	/* End the process; does not return in the shell.  why NULL: well. */
 	void		(*exit)(void *, const char *why);
 };

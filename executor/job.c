@@ -12,7 +12,6 @@
 #include "log.h"
 
 #define JOB_DRAIN_MS	1000	/* for a pipe after its job's exit */
-#define JOB_MARGIN_MS	5000	/* the runner's own deadline comes first */
 #define JOB_UNTOLD_MAX	64	/* results that wait to be shown */
 
 static const char *const job_states[JOB_STATE_COUNT] = {
@@ -281,6 +280,20 @@ job_admit(struct executor *x, struct cmd *c, const struct script *s,
 	}
 }
 
+/* Does the database write again?  Nobody else may be there to find out. */
+static void
+job_probe(struct executor *x)
+{
+	struct job	*j;
+
+	TAILQ_FOREACH(j, &x->jobs, entry)
+		if (j->state == JOB_QUEUED) {
+			core_db_result(x, db_job_put(x->db, &j->row) == 0,
+			    "a job that waits");
+			return;
+		}
+}
+
 /* Whoever waits longest and has room goes on. */
 void
 job_schedule(struct executor *x)
@@ -289,6 +302,8 @@ job_schedule(struct executor *x)
 
 	if (x->nqueued == 0)
 		return;
+	if (!x->is_db_ok)
+		job_probe(x);
 	TAILQ_FOREACH_SAFE(j, &x->jobs, entry, tmp)
 		if (j->state == JOB_QUEUED && may_start(x, j))
 			job_check(x, j);
@@ -362,7 +377,7 @@ job_kill(struct executor *x, struct job *j, enum kill_reason reason)
 	x->w.send(x->w.arg, ROLE_RUNNER, MSG_JOB_KILL, 0, -1, &m);
 	j->kills++;
 	j->deadline = monotime_add(core_mono(x), x->conf->cancel_grace_ms +
-	    2 * JOB_MARGIN_MS);
+	    JOB_MARGIN_MS);
 	core_wake(x, j->deadline);
 }
 
@@ -504,7 +519,7 @@ job_stop(struct executor *x)
 	x->is_stopping = 1;
 	x->stop_kill = monotime_add(now, x->conf->stop_timeout_ms);
 	x->stop_end = monotime_add(x->stop_kill, x->conf->cancel_grace_ms +
-	    JOB_MARGIN_MS);
+	    JOB_MARGIN_MS / 2);
 	refuse_flush(x);
 	TAILQ_FOREACH_SAFE(j, &x->jobs, entry, tmp)
 		if (j->state == JOB_QUEUED || j->state == JOB_CHECKING)

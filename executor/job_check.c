@@ -194,47 +194,28 @@ job_arguments(const struct job *j, struct record_json *detail)
 	return "{}";
 }
 
-/* Durable at auditd; now the row, and then the start. */
-static void
-intent_acked(struct executor *x, void *arg, const struct msg_ack *ack)
+/* The row says running, with the line that allows it, and no claim is open. */
+static int
+start_row(struct executor *x, struct job *j, const struct msg_ack *ack)
 {
-	struct msg_job_start	*m = &x->m_start;
-	struct job		*j = arg;
-	int			 ok;
-
-	if (!ack->ok) {
-		job_drop(x, j, REASON_AUDIT, "the audit log takes no entries");
-		return;
-	}
-	j->row.intent_seq = ack->seq;
-	memcpy(j->row.intent_hash, ack->line_hash, HASH_SIZE);
-	if (j->is_cancelled || j->is_void || x->is_stopping) {
-		job_void(x, j, j->is_cancelled ? "it was cancelled" :
-		    x->is_stopping ? "the bot is being stopped" :
-		    "the audit log took too long");
-		return;
-	}
-	if (j->generation != x->generation) {
-		job_void(x, j, "the allowlist was loaded anew at this moment, "
-		    "please send it again");
-		return;
-	}
 	j->row.state = DBJOB_RUNNING;
 	j->row.started_at = core_wall(x);
-	ok = db_begin(x->db) == 0;
-	if (ok && (db_job_put(x->db, &j->row) == -1 ||
+	if (db_begin(x->db) == -1)
+		return -1;
+	if (db_job_put(x->db, &j->row) == -1 ||
 	    db_seen_close(x->db, j->row.post_id) == -1 ||
-	    record_anchor(x, ack) == -1)) {
+	    record_anchor(x, ack) == -1) {
 		db_rollback(x->db);
-		ok = 0;
+		return -1;
 	}
-	if (ok)
-		ok = db_commit(x->db) == 0;
-	core_db_result(x, ok, "the start of a job");
-	if (!ok) {
-		job_void(x, j, "the database fails");
-		return;
-	}
+	return db_commit(x->db);
+}
+
+static void
+start(struct executor *x, struct job *j)
+{
+	struct msg_job_start	*m = &x->m_start;
+
 	job_set_state(x, j, JOB_RUNNING, "intent acknowledged");
 	x->runs++;
 	memset(m, 0, offsetof(struct msg_job_start, words));
@@ -249,14 +230,49 @@ intent_acked(struct executor *x, void *arg, const struct msg_ack *ack)
 	    sizeof(m->channel_id));
 	m->words = j->args->out;
 	j->started_at = core_mono(x);
-	j->deadline = monotime_add(j->started_at, monotime_add((monotime_t){
-	    j->timeout_ms }, x->conf->cancel_grace_ms + 10000).ms);
+	j->deadline = monotime_add(monotime_add(j->started_at, j->timeout_ms),
+	    x->conf->cancel_grace_ms + JOB_MARGIN_MS);
 	j->edit_at = monotime_add(j->started_at, 1000);
 	core_wake(x, j->edit_at);
 	x->w.send(x->w.arg, ROLE_RUNNER, MSG_JOB_START, 0, -1, m);
 	explicit_bzero(&m->words, sizeof(m->words));
 	if (j->row.status_post[0] == '\0' && !j->is_posting)
 		job_show(x, j);
+}
+
+/* Durable at auditd; now the row, and then the start. */
+static void
+intent_acked(struct executor *x, void *arg, const struct msg_ack *ack)
+{
+	struct job	*j = arg;
+	const char	*why = NULL;
+	int		 ok;
+
+	if (!ack->ok) {
+		job_drop(x, j, REASON_AUDIT, "the audit log takes no entries");
+		return;
+	}
+	j->row.intent_seq = ack->seq;
+	memcpy(j->row.intent_hash, ack->line_hash, HASH_SIZE);
+	if (j->is_cancelled)
+		why = "it was cancelled";
+	else if (x->is_stopping)
+		why = "the bot is being stopped";
+	else if (j->is_void)
+		why = "the audit log took too long";
+	else if (j->generation != x->generation)
+		why = "the allowlist was loaded anew at this moment, please "
+		    "send it again";
+	else {
+		ok = start_row(x, j, ack) == 0;
+		core_db_result(x, ok, "the start of a job");
+		if (!ok)
+			why = "the database fails";
+	}
+	if (why != NULL)
+		job_void(x, j, why);
+	else
+		start(x, j);
 }
 
 void

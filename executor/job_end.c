@@ -273,12 +273,33 @@ settle_append(struct executor *x, struct job *j)
 	record_send(x, settle_acked, j);
 }
 
+/* The end of it all: a result that was shown is not shown again. */
+static void
+settle_told(struct executor *x, struct job *j)
+{
+	int	 ok = 1;
+
+	if (!j->is_rowless)
+		ok = db_job_put(x->db, &j->row) == 0;
+	core_db_result(x, ok, "that a result was shown");
+	if (!ok && ++j->tries < SETTLE_TRIES) {
+		settle_again(x, j, SETTLE_RETRY_MS);
+		return;
+	}
+	job_free(x, j);
+	job_stop_check(x);
+}
+
 /* Goes on as far as it can now; what waits comes back by timer or ACK. */
 void
 job_settle(struct executor *x, struct job *j)
 {
 	int	 ok;
 
+	if (j->settle == SETTLE_TOLD) {
+		settle_told(x, j);
+		return;
+	}
 	if (j->settle == SETTLE_ROW) {
 		ok = settle_row(x, j) == 0;
 		core_db_result(x, ok, "the end of a job");
@@ -301,8 +322,11 @@ job_settle(struct executor *x, struct job *j)
 		settle_again(x, j, SETTLE_RETRY_MS);
 		return;
 	}
-	j->settle = SETTLE_OVER;
-	if (j->state == JOB_DONE)
+	j->settle = SETTLE_SHOW;
+	if (j->state == JOB_DONE) {
+		/* In the log at least; the row follows after a restart. */
+		j->row.state = DBJOB_FINISHED;
 		job_set_state(x, j, JOB_FINISHED, "recorded");
+	}
 	job_deliver(x, j);
 }

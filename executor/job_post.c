@@ -52,6 +52,10 @@ job_summary(const struct db_job *row, struct buf *b)
 	case DBJOB_RUNNING:
 		buf_printf(b, "running");
 		return;
+	case DBJOB_DONE:
+		/* How is not said before it is recorded. */
+		buf_printf(b, "ended, being recorded");
+		return;
 	case DBJOB_DROPPED:
 		buf_printf(b, "not run: ");
 		text_escape(b, row->error, strlen(row->error));
@@ -154,11 +158,9 @@ delivered(struct executor *x, void *arg, int ok, const char *post_id)
 	if (!ok)
 		log_warnx("the result of job %" PRIu64 " could not be "
 		    "delivered", j->row.id);
-	if (!j->is_rowless)
-		core_db_result(x, db_job_put(x->db, &j->row) == 0,
-		    "that a result was shown");
-	job_free(x, j);
-	job_stop_check(x);
+	j->tries = 0;
+	j->settle = SETTLE_TOLD;
+	job_settle(x, j);
 }
 
 /* Everything is recorded: now it may be said. */

@@ -14,6 +14,8 @@
 
 #define RECOVER_UNTOLD	100
 
+static const char	 not_started[] = "interrupted by restart, it was not "
+    "started";
 static const char	 unknown[] = "interrupted by restart, the outcome is "
     "unknown";
 
@@ -113,9 +115,30 @@ recover_ended(struct executor *x, struct job *j)
 	job_settle(x, j);
 }
 
+/* Its turn had come, and the end came before the start. */
+static void
+recover_intended(struct executor *x, struct job *j, struct dangling *d)
+{
+	job_set_state(x, j, JOB_DONE, "an intent of before a restart");
+	j->row.state = DBJOB_DONE;
+	j->row.how = JOB_END_REFUSED;
+	j->row.exit_code = -1;
+	j->row.ended_at = core_wall(x);
+	(void)strlcpy(j->row.error, not_started, sizeof(j->row.error));
+	dangling_free(x, d);
+	j->settle = SETTLE_ROW;
+	job_settle(x, j);
+}
+
 static void
 recover_queued(struct executor *x, struct job *j)
 {
+	struct dangling	*d;
+
+	if ((d = dangling_find(x, j->row.execution_id)) != NULL) {
+		recover_intended(x, j, d);
+		return;
+	}
 	job_set_state(x, j, JOB_QUEUED, "found after a restart");
 	job_drop(x, j, REASON_INTERRUPTED, "the bot was restarted while it "
 	    "waited, please send it again");
@@ -155,8 +178,7 @@ recover_intent(struct executor *x, struct dangling *d)
 	row->created_at = row->ended_at = core_wall(x);
 	row->how = JOB_END_REFUSED;
 	row->exit_code = -1;
-	(void)strlcpy(row->error, "interrupted by restart, it was not started",
-	    sizeof(row->error));
+	(void)strlcpy(row->error, not_started, sizeof(row->error));
 	dangling_free(x, d);
 	job_set_state(x, j, JOB_DONE, "an intent of before a restart");
 	row->state = DBJOB_DONE;
@@ -236,6 +258,7 @@ recover_jobs(struct executor *x)
 			break;
 		default:
 			recover_output(x, j);
+			j->settle = SETTLE_SHOW;
 			job_set_state(x, j, JOB_FINISHED, "not told yet");
 			job_deliver(x, j);
 		}

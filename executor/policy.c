@@ -5,6 +5,7 @@
 
 #include "compat.h"
 #include "policy.h"
+#include "text.h"
 
 static const char *const reason_names[REASON_COUNT] = {
 	[REASON_ALLOWED] = "allowed",
@@ -277,49 +278,6 @@ policy_is_flag(const char *name)
 	    name[0] != '-';
 }
 
-#define NEAREST_MAX	NAME_SIZE
-
-/*
- * Optimal string alignment distance, the restricted form of
- * Damerau-Levenshtein: insertions, deletions, substitutions and swaps of
- * neighbours, no part edited twice.  limit + 1 when it is larger.
- */
-static size_t
-edit_distance(const char *a, const char *b, size_t limit)
-{
-	size_t	 d[3][NEAREST_MAX + 1], n = strlen(a), m = strlen(b), i, k;
-	size_t	*above, *row, *before, best, v;
-
-	if (n > NEAREST_MAX || m > NEAREST_MAX ||
-	    (n > m ? n - m : m - n) > limit)
-		return limit + 1;
-	for (k = 0; k <= m; k++)
-		d[0][k] = k;
-	for (i = 1; i <= n; i++) {
-		row = d[i % 3];
-		above = d[(i + 2) % 3];
-		before = d[(i + 1) % 3];
-		best = row[0] = i;
-		for (k = 1; k <= m; k++) {
-			v = above[k - 1] + (a[i - 1] != b[k - 1]);
-			if (above[k] + 1 < v)
-				v = above[k] + 1;
-			if (row[k - 1] + 1 < v)
-				v = row[k - 1] + 1;
-			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] &&
-			    a[i - 2] == b[k - 1] && before[k - 2] + 1 < v)
-				v = before[k - 2] + 1;
-			row[k] = v;
-			if (v < best)
-				best = v;
-		}
-		/* A swap may still reach one row further back. */
-		if (best > limit + 1)
-			return limit + 1;
-	}
-	return d[n % 3][m] > limit ? limit + 1 : d[n % 3][m];
-}
-
 const char *
 policy_nearest(const char *typed, const char *const *list, size_t n)
 {
@@ -327,7 +285,7 @@ policy_nearest(const char *typed, const char *const *list, size_t n)
 	size_t		 best = 3, i, d;
 
 	for (i = 0; i < n; i++) {
-		d = edit_distance(typed, list[i], 2);
+		d = text_distance(typed, list[i], 2);
 		if (d < best && d * 2 < strlen(list[i])) {
 			best = d;
 			found = list[i];

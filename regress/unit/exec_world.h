@@ -887,7 +887,9 @@ world_start(void)
 	struct json_file	 file;
 	char			 why[512];
 	static const char	 conf[] = "{\"mattermost\":{\"url\":"
-	    "\"https://chat.example\",\"token\":\"tokentokentokentokentokent\",\"team\":\"main\"}}";
+	    "\"https://chat.example\","
+	    "\"token\":\"tokentokentokentokentokent\","
+	    "\"team\":\"main\"}}";
 
 	if (sodium_init() == -1)
 		abort();
