@@ -371,7 +371,8 @@ check_file(struct chain *c)
 		    "it back and start again", 0);
 	if (st.size != c->end.size)
 		return fatal_why(c, NAME_AUDIT_LOG ": somebody else wrote "
-		    "to it or cut it; compare it with a copy and start again", 0);
+		    "to it or cut it; compare it with a copy and start "
+		    "again", 0);
 	return 0;
 }
 

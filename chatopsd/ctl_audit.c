@@ -81,26 +81,44 @@ open_one(struct verify_file *f, const char *name)
 {
 	struct stat	 st;
 
+	memset(f, 0, sizeof(*f));
 	/* without waiting for somebody to write into a fifo */
 	f->fd = sys_open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
-	if (f->fd == -1 || sys_fstat(f->fd, &st) == -1) {
+	if (f->fd == -1 || sys_fstat(f->fd, &st) == -1)
 		warn("%s", ctl_safe(name));
-		return -1;
-	}
-	if (!S_ISREG(st.st_mode)) {
+	else if (!S_ISREG(st.st_mode))
 		warnx("%s: is no regular file", ctl_safe(name));
-		return -1;
-	}
-	if (settled_size(f->fd, &st) == -1) {
+	else if (settled_size(f->fd, &st) == -1)
 		warn("%s", ctl_safe(name));
-		return -1;
-	}
-	f->size = (uint64_t)st.st_size;
-	if ((f->name = strdup(name)) == NULL) {
+	else if ((f->name = strdup(name)) == NULL)
 		warn(NULL);
-		return -1;
+	else {
+		f->size = (uint64_t)st.st_size;
+		return 0;
 	}
-	return 0;
+	if (f->fd != -1)
+		(void)sys_close(f->fd);
+	f->fd = -1;
+	return -1;
+}
+
+static void
+close_one(struct verify_file *f)
+{
+	if (f->fd > 0)
+		(void)sys_close(f->fd);
+	free(f->name);
+	memset(f, 0, sizeof(*f));
+}
+
+void
+ctl_audit_close(struct verify_file *files, int n)
+{
+	int	 i;
+
+	for (i = 0; i < n; i++)
+		close_one(&files[i]);
+	free(files);
 }
 
 /* Names of the configured folder: segments first, the active file last. */
@@ -153,6 +171,7 @@ ctl_audit_files(const struct conf *conf, char **given, int ngiven,
 		return -1;
 	if (n == 0) {
 		warnx("%s: there is no log yet", ctl_safe(conf->logs));
+		free(names);
 		return -1;
 	}
 	if (n > CTL_FILES_MAX) {
@@ -170,7 +189,10 @@ ctl_audit_files(const struct conf *conf, char **given, int ngiven,
 			free(names[i]);
 		free(names);
 	}
-	*out = files;
+	if (r == -1)
+		ctl_audit_close(files, n);
+	else
+		*out = files;
 	return r;
 }
 
@@ -337,39 +359,27 @@ audit_tail(const struct conf *conf, int argc, char **argv, int json)
 		return VERIFY_ERROR;
 	at = find_tail(&f, (uint64_t)n, &end);
 	print_lines(&f, at, end, json);
+	close_one(&f);
 	return VERIFY_OK;
 }
 
-/* The last line: what an anchor has to say. */
+/* What an anchor has to say of a last line; exit status. */
 static int
-audit_head(const struct conf *conf, int argc, char **argv, int json)
+print_head(const char *s, size_t len, const char *name, int json)
 {
-	static char		 line[AUDIT_LINE_MAX + 2];
-	struct verify_file	 f;
 	struct audit_line	 l;
 	const char		*why;
 	uint8_t			 hash[HASH_SIZE];
-	uint64_t		 at, end;
 	char			 hex[2 * HASH_SIZE + 1];
 
-	if (getopt(argc, argv, "") != -1 ||
-	    open_active(conf, argc - optind, argv + optind, &f) == -1)
-		return VERIFY_ERROR;
-	at = find_tail(&f, 1, &end);
-	if (end == 0 || end - at > sizeof(line) ||
-	    sys_pread(f.fd, line, end - at, (off_t)at) != (ssize_t)(end - at)) {
-		warnx("%s: has no whole line", ctl_safe(f.name));
-		return VERIFY_ERROR;
-	}
-	if (audit_line_scan(line, end - at - 1, &l, &why) !=
-	    AUDIT_FAULT_NONE) {
+	if (audit_line_scan(s, len, &l, &why) != AUDIT_FAULT_NONE) {
 		warnx("%s: its last line is none (%s): run chatopsctl audit "
-		    "verify", ctl_safe(f.name), why);
+		    "verify", ctl_safe(name), why);
 		return VERIFY_TAMPER;
 	}
 	if (verify_sha256_init() == -1)
 		errx(VERIFY_ERROR, "libcrypto has no SHA-256");
-	verify_sha256(hash, line, end - at - 1);
+	verify_sha256(hash, s, len);
 	audit_hex_write(hash, sizeof(hash), hex);
 	(void)printf(json ? "{\"log\":\"%.*s\",\"seq\":%llu,\"hash\":\"%s\","
 	    "\"timestamp\":\"%s\",\"event\":\"%s\",\"session\":\"%s\"}\n" :
@@ -377,6 +387,27 @@ audit_head(const struct conf *conf, int argc, char **argv, int json)
 	    (int)l.log.len, l.log.p, (unsigned long long)l.seq, hex,
 	    l.timestamp, audit_event_name(l.event), l.session);
 	return VERIFY_OK;
+}
+
+static int
+audit_head(const struct conf *conf, int argc, char **argv, int json)
+{
+	static char		 line[AUDIT_LINE_MAX + 2];
+	struct verify_file	 f;
+	uint64_t		 at, end;
+	int			 status = VERIFY_ERROR;
+
+	if (getopt(argc, argv, "") != -1 ||
+	    open_active(conf, argc - optind, argv + optind, &f) == -1)
+		return VERIFY_ERROR;
+	at = find_tail(&f, 1, &end);
+	if (end == 0 || end - at > sizeof(line) ||
+	    sys_pread(f.fd, line, end - at, (off_t)at) != (ssize_t)(end - at))
+		warnx("%s: has no whole line", ctl_safe(f.name));
+	else
+		status = print_head(line, end - at - 1, f.name, json);
+	close_one(&f);
+	return status;
 }
 
 int

@@ -15,6 +15,7 @@
  */
 int	 ctl_audit_files(const struct conf *, char **, int,
 	    struct verify_file **);
+void	 ctl_audit_close(struct verify_file *, int);
 
 /*
  * The executor's anchor for the log of that origin (NULL: whichever there

@@ -483,15 +483,18 @@ run(struct request *q, const struct conf *conf, int argc, char **argv)
 {
 	struct verify_file	*files = NULL;
 	monotime_t		 start;
-	int			 n, i;
+	int			 n;
 
 	if (argc == 0 && conf != NULL)
 		use_conf(q, conf);
 	/* the database before the log: it may only lag behind */
 	if (use_db(q) == -1 ||
-	    (n = ctl_audit_files(conf, argv, argc, &files)) == -1 ||
-	    use_notes(q) == -1)
+	    (n = ctl_audit_files(conf, argv, argc, &files)) == -1)
 		return VERIFY_ERROR;
+	if (use_notes(q) == -1) {
+		ctl_audit_close(files, n);
+		return VERIFY_ERROR;
+	}
 	q->o.now_ms = walltime_now().ms;
 	start = monotime_now();
 	(void)verify_run(&q->o, files, (size_t)n, &q->r);
@@ -500,9 +503,7 @@ run(struct request *q, const struct conf *conf, int argc, char **argv)
 		warnx("%s", ctl_safe(q->r.error));
 	print_more(q);
 	print_result(q, (double)monotime_sub(monotime_now(), start) / 1000);
-	for (i = 0; i < n; i++)
-		(void)sys_close(files[i].fd);
-	free(files);
+	ctl_audit_close(files, n);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		warn("standard output");
 		return VERIFY_ERROR;

@@ -89,7 +89,7 @@ struct verify_note {
 };
 
 struct verify_file {
-	const char	*name;
+	char		*name;
 	int		 fd;
 	uint64_t	 size;		/* bytes to read; it may grow on */
 	uint64_t	 first_seq;	/* set by verify_run() */
