@@ -296,9 +296,9 @@ SCENARIOS = [
     executor_gone]
 
 
-def run(scenario, before=None, **rig):
+def run(scenario, before=None, server=(), **rig):
     try:
-        with Standin() as mm:
+        with Standin(*server) as mm:
             mm.seed()
             if before:
                 before(mm)
@@ -488,6 +488,9 @@ def alone(f):
 JOBS = {s.__name__: lambda s=s: run(s) for s in SCENARIOS}
 JOBS.update({f.__name__: lambda f=f: alone(f)
              for f in (tls, dns, old_tls, start_refused)})
+JOBS.update({s.__name__ + '_newer': lambda s=s: run(
+    s, server=('--version', '11.6')) for s in (
+        everyday, forged, lost_and_resumed, catch_up)})
 JOBS['bad_token'] = lambda: run(bad_token, token='a' * 26)
 JOBS['database_down'] = lambda: run(database_down, lambda mm: (
     mm.fault('/api/v4/users/me', 5, status=401, body='{}'),
