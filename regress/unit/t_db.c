@@ -274,7 +274,8 @@ job_make(struct db_job *j, uint64_t id)
 
 TEST(jobs_keep_to_their_graph)
 {
-	static const int	 allowed[DBJOB_STATE_COUNT][DBJOB_STATE_COUNT] = {
+	static const int	 allowed[DBJOB_STATE_COUNT]
+	    [DBJOB_STATE_COUNT] = {
 		[DBJOB_QUEUED] = { [DBJOB_QUEUED] = 1, [DBJOB_RUNNING] = 1,
 		    [DBJOB_DONE] = 1, [DBJOB_DROPPED] = 1 },
 		[DBJOB_RUNNING] = { [DBJOB_RUNNING] = 1, [DBJOB_DONE] = 1 },
