@@ -625,7 +625,7 @@ parent_message(struct parent *p, enum role role, enum msg_type type,
 		break;
 	case MSG_CONF_OK:
 	case MSG_CONF_ERR:
-		if (p->state == PARENT_RUNNING)
+		if (p->state < PARENT_STOPPING)
 			got_conf(p, role, payload, type == MSG_CONF_OK);
 		break;
 	case MSG_RELOAD:

@@ -63,6 +63,8 @@ struct h_case {
 
 static struct h_case	 h_cases[H_CASES_MAX];
 static size_t		 h_ncases;
+/* How to run a case; NULL: h_run_case(). */
+static void		(*h_runner)(const struct h_case *);
 
 /* The bytes that are wrong in one way only. */
 static void
@@ -559,7 +561,10 @@ h_fork_case(size_t i)
 	(void)alarm(60);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)
 		err(2, "PR_SET_CHILD_SUBREAPER");
-	h_run_case(&h_cases[i]);
+	if (h_runner != NULL)
+		h_runner(&h_cases[i]);
+	else
+		h_run_case(&h_cases[i]);
 	_exit(0);
 }
 
@@ -632,13 +637,11 @@ h_folder_above(const char *program)
 
 /* usage: t_name [-l | number ...]: all cases, their list, or some. */
 static inline int
-h_main(int argc, char **argv)
+h_run(int argc, char **argv)
 {
 	size_t	 i, failed;
 	int	 a, status;
 
-	if (h_folder_above(argv[0]) == -1)
-		return 2;
 	if (argc > 1 && strcmp(argv[1], "-l") == 0) {
 		for (i = 0; i < h_ncases; i++)
 			h_describe(i, stdout);
@@ -662,6 +665,12 @@ h_main(int argc, char **argv)
 	printf("%zu passed, %zu failed\n",
 	    failed > h_ncases ? 0 : h_ncases - failed, failed);
 	return failed != 0;
+}
+
+static inline int
+h_main(int argc, char **argv)
+{
+	return h_folder_above(argv[0]) == -1 ? 2 : h_run(argc, argv);
 }
 
 #endif
