@@ -96,9 +96,7 @@ load_conf(struct ctl *ctl, int failed)
 	char			 text[1400], safe[4096];
 
 	(void)strlcpy(ctl->run, PATH_RUN, sizeof(ctl->run));
-	if (conf_load(&ctl->conf, ctl->conf_path, &je) == 0) {
-		/* We have no use for it. */
-		explicit_bzero(ctl->conf.token, sizeof(ctl->conf.token));
+	if (conf_load(&ctl->conf, ctl->conf_path, 0, &je) == 0) {
 		ctl->has_conf = 1;
 		(void)strlcpy(ctl->run, ctl->conf.run, sizeof(ctl->run));
 		return;

@@ -94,7 +94,7 @@ files_load(struct parent_files *pf, const char *path, struct findings *f)
 		return -1;
 	}
 	(void)sys_close(fd);
-	if (conf_load(&pf->conf, pf->path, &je) == -1) {
+	if (conf_load(&pf->conf, pf->path, 1, &je) == -1) {
 		findings_add_json(f, &je);
 		return -1;
 	}

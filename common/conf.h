@@ -71,9 +71,11 @@ int	 conf_parse(struct conf *, const struct json_file *, const char *dir,
 /*
  * Open path without following a last symlink, insist on mode 0600 or
  * stricter and on root or the caller as owner, parse.  Fills token from
- * token or tokenFile (same rules).  Used by the parent and chatopsd -n.
+ * token or tokenFile (same rules) when it is wanted: chatopsctl has no use
+ * for it.
  */
-int	 conf_load(struct conf *, const char *path, struct json_error *);
+int	 conf_load(struct conf *, const char *path, int with_token,
+	    struct json_error *);
 /* The JSON that a child gets: everything but the token; caller frees. */
 char	*conf_dump(const struct conf *);
 void	 conf_wipe(struct conf *);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "compat.h"
 #include "conf.h"
@@ -78,6 +79,9 @@ load_token(struct conf *c, struct json_error *e)
 	ssize_t	 n;
 	int	 fd, ret = -1;
 
+	if (access(c->token_file, F_OK) == -1 && errno == ENOENT)
+		return fail(e, c->token_file, "there is no such file; write "
+		    "the bot's token into it, with mode 0600");
 	if ((fd = open_private(c->token_file, e)) == -1)
 		return -1;
 	n = sys_read(fd, text, sizeof(text) - 1);
@@ -103,7 +107,8 @@ done:
 }
 
 int
-conf_load(struct conf *c, const char *path, struct json_error *e)
+conf_load(struct conf *c, const char *path, int with_token,
+    struct json_error *e)
 {
 	struct json_file	 jf;
 	char			 dir[CONF_PATH_SIZE], file[CONF_PATH_SIZE];
@@ -122,7 +127,9 @@ conf_load(struct conf *c, const char *path, struct json_error *e)
 		ret = json_fail(&jf, e, "mattermost",
 		    "token or tokenFile is missing");
 	json_file_free(&jf);
-	if (ret == 0 && c->token_file[0] != '\0')
+	if (!with_token)
+		explicit_bzero(c->token, sizeof(c->token));
+	else if (ret == 0 && c->token_file[0] != '\0')
 		ret = load_token(c, e);
 	if (ret == -1)
 		conf_wipe(c);

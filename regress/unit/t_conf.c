@@ -163,7 +163,7 @@ load(const char *name)
 
 	memset(&e, 0, sizeof(e));
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if (conf_load(&c, path, &e) == 0)
+	if (conf_load(&c, path, 1, &e) == 0)
 		return "ok";
 	(void)strlcpy(text, error_text(&e), sizeof(text));
 	while ((p = strstr(text, dir)) != NULL)
@@ -211,7 +211,8 @@ TEST(token_of_the_file)
 	    "/c.json:1:16: mattermost: token or tokenFile is missing");
 	CHECK_STR(c.url, "");
 	put_file("c.json", WITH(", \"tokenFile\": \"token\""), 0400);
-	CHECK_STR(load("c.json"), "/token: No such file or directory");
+	CHECK_STR(load("c.json"), "/token: there is no such file; write the bot's token into it, "
+	    "with mode 0600");
 	put_file("token", TOKEN "\n", 0600);
 	CHECK_STR(load("c.json"), "ok");
 	CHECK_STR(c.token, TOKEN);
@@ -287,11 +288,29 @@ TEST(relative_names)
 	put_file("c.json", WITH(", \"token\": \"" TOKEN "\""), 0600);
 	CHECK(getcwd(cwd, sizeof(cwd)) != NULL);
 	CHECK_INT(chdir(dir), 0);
-	CHECK_INT(conf_load(&c, "c.json", &e), 0);
+	CHECK_INT(conf_load(&c, "c.json", 1, &e), 0);
 	CHECK_STR(c.base, dir);
-	CHECK_INT(conf_load(&c, "./c.json", &e), 0);
+	CHECK_INT(conf_load(&c, "./c.json", 1, &e), 0);
 	CHECK_STR(c.base, dir);
 	CHECK_INT(chdir(cwd), 0);
+	remove_folder();
+}
+
+TEST(without_the_token)
+{
+	struct json_error	 e;
+	char			 path[PATH_MAX];
+
+	make_folder();
+	put_file("c.json", WITH(", \"tokenFile\": \"missing\""), 0600);
+	(void)snprintf(path, sizeof(path), "%s/c.json", dir);
+	CHECK_INT(conf_load(&c, path, 0, &e), 0);
+	CHECK_STR(c.token, "");
+	put_file("c.json", WITH(", \"token\": \"" TOKEN "\""), 0600);
+	CHECK_INT(conf_load(&c, path, 0, &e), 0);
+	CHECK_STR(c.token, "");
+	CHECK_INT(conf_load(&c, path, 1, &e), 0);
+	CHECK_STR(c.token, TOKEN);
 	remove_folder();
 }
 
