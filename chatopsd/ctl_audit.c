@@ -336,24 +336,41 @@ print_lines(const struct verify_file *f, uint64_t at, uint64_t end, int json)
 	}
 }
 
+/* --json, and -n where it is allowed. */
+static int
+read_options(int argc, char **argv, const char *allowed, int *json,
+    const char **lines)
+{
+	static const struct option	 options[] = {
+		{ "json", no_argument, NULL, 'J' },
+		{ NULL, 0, NULL, 0 }
+	};
+	int				 ch;
+
+	while ((ch = getopt_long(argc, argv, allowed, options, NULL)) != -1) {
+		if (ch == 'J')
+			*json = 1;
+		else if (ch == 'n')
+			*lines = optarg;
+		else
+			return -1;
+	}
+	return 0;
+}
+
 static int
 audit_tail(const struct conf *conf, int argc, char **argv, int json)
 {
 	struct verify_file	 f;
-	const char		*e = NULL;
+	const char		*e, *lines = NULL;
 	uint64_t		 at, end;
 	long long		 n = TAIL_DEFAULT;
-	int			 ch;
 
-	while ((ch = getopt(argc, argv, "n:")) != -1) {
-		if (ch != 'n')
-			return VERIFY_ERROR;
-		n = strtonum(optarg, 1, TAIL_MAX, &e);
-		if (e != NULL) {
-			warnx("-n %s: is %s, 1 to %d", ctl_safe(optarg), e,
-			    TAIL_MAX);
-			return VERIFY_ERROR;
-		}
+	if (read_options(argc, argv, "n:", &json, &lines) == -1)
+		return VERIFY_ERROR;
+	if (lines != NULL && (n = strtonum(lines, 1, TAIL_MAX, &e)) == 0) {
+		warnx("-n %s: is %s, 1 to %d", ctl_safe(lines), e, TAIL_MAX);
+		return VERIFY_ERROR;
 	}
 	if (open_active(conf, argc - optind, argv + optind, &f) == -1)
 		return VERIFY_ERROR;
@@ -397,7 +414,7 @@ audit_head(const struct conf *conf, int argc, char **argv, int json)
 	uint64_t		 at, end;
 	int			 status = VERIFY_ERROR;
 
-	if (getopt(argc, argv, "") != -1 ||
+	if (read_options(argc, argv, "", &json, NULL) == -1 ||
 	    open_active(conf, argc - optind, argv + optind, &f) == -1)
 		return VERIFY_ERROR;
 	at = find_tail(&f, 1, &end);
@@ -413,16 +430,6 @@ audit_head(const struct conf *conf, int argc, char **argv, int json)
 int
 ctl_audit(const struct conf *conf, int argc, char **argv, int json)
 {
-	int	 i;
-
-	/* also between other words: getopt(3) knows short options only here */
-	for (i = 1; i < argc && strcmp(argv[0], "verify") != 0; i++)
-		if (strcmp(argv[i], "--json") == 0) {
-			memmove(argv + i, argv + i + 1,
-			    (size_t)(argc - i) * sizeof(*argv));
-			argc--;
-			json = 1;
-		}
 	optind = 0;	/* begin anew, as glibc and musl want it */
 	if (strcmp(argv[0], "verify") == 0)
 		return ctl_verify(conf, argc, argv, json);
