@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <linux/capability.h>
+#include <linux/securebits.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -135,6 +138,35 @@ init_descriptors(struct runner_plan *p, struct runner_file *f)
 		fail(p, "descriptors");
 }
 
+/*
+ * All five sets empty, and bits set and locked that keep them so: from here
+ * on this process, and the script with it, is only a user in its own
+ * namespace, too (capabilities(7)).
+ */
+static void
+init_capabilities(const struct runner_plan *p)
+{
+	unsigned long	 c;
+
+	for (c = 0; c <= 63; c++) {
+		if (sys_prctl(PR_CAPBSET_DROP, c, 0) == 0)
+			continue;
+		if (errno != EINVAL || c == 0)
+			fail(p, "bounding set");
+		break;	/* past the kernel's last */
+	}
+	if (sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0) == -1)
+		fail(p, "ambient set");
+	if (sys_prctl(PR_SET_SECUREBITS, SECBIT_NOROOT |
+	    SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+	    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+	    SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
+	    0) == -1)
+		fail(p, "securebits");
+	if (sys_capset(0, 0) == -1)
+		fail(p, "capabilities");
+}
+
 static int
 init_script(void *arg)
 {
@@ -233,6 +265,7 @@ runner_inside(struct runner_plan *p)
 	/* These two lead out of here. */
 	if (sys_close_range(FD_FOLDER, ~0U) == -1)
 		fail(p, "descriptors");
+	init_capabilities(p);
 	script = init_start(p);
 	report(p, RUNNER_NEWS_STARTED, "", 0);
 	init_loop(p, script);

@@ -1,15 +1,12 @@
 /*
  * Process 2 of a sandbox, from clone(2) to the script's first instruction:
- * limits, no privilege and no way to one, three descriptors, exec.  A step
+ * limits, no privilege to be had, three descriptors, exec.  A step
  * that fails is left in the memory that is process 1's, too, so that it can
  * never be taken for something that the script did.  Nothing here may return.
  */
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-
-#include <linux/capability.h>
-#include <linux/securebits.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -107,34 +104,6 @@ script_limits(struct runner_plan *p)
 	}
 }
 
-/*
- * All five sets empty, and bits set and locked that keep them so: this
- * process is only a user in its own namespace, too (capabilities(7)).
- */
-static void
-script_capabilities(struct runner_plan *p)
-{
-	unsigned long	 c;
-
-	for (c = 0; c <= 63; c++) {
-		if (sys_prctl(PR_CAPBSET_DROP, c, 0) == 0)
-			continue;
-		if (errno != EINVAL || c == 0)
-			fail(p, "bounding set");
-		break;	/* past the kernel's last */
-	}
-	if (sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0) == -1)
-		fail(p, "ambient set");
-	if (sys_prctl(PR_SET_SECUREBITS, SECBIT_NOROOT |
-	    SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-	    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
-	    SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED,
-	    0) == -1)
-		fail(p, "securebits");
-	if (sys_capset(0, 0) == -1)
-		fail(p, "capabilities");
-}
-
 void
 runner_script(struct runner_plan *p)
 {
@@ -143,7 +112,6 @@ runner_script(struct runner_plan *p)
 	if (sys_setsid() == -1)
 		fail(p, "session");
 	script_descriptors(p);
-	script_capabilities(p);
 	if (sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0) == -1)
 		fail(p, "no_new_privs");
 	script_limits(p);

@@ -25,7 +25,9 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include <linux/filter.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -34,6 +36,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -1412,4 +1415,128 @@ TEST(tables)
 		}
 	}
 	CHECK(n > 400);
+}
+
+/*
+ * Kernels with an older Landlock, or none: a second process answers the
+ * question for its version (seccomp_unotify(2)), the rest is the kernel's.
+ */
+static void
+answer_version(int listener, int64_t version)
+{
+	struct seccomp_notif		 req;
+	struct seccomp_notif_resp	 resp;
+
+	/* It has the filter itself, so its listener never runs dry. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1)
+		_exit(1);
+	alarm(10);
+	for (;;) {
+		memset(&req, 0, sizeof(req));
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &req) == -1)
+			_exit(0);
+		memset(&resp, 0, sizeof(resp));
+		resp.id = req.id;
+		if (req.data.args[0] != 0)
+			resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		else if (version > 0)
+			resp.val = version;
+		else
+			resp.error = -ENOSYS;
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp) == -1)
+			_exit(0);
+	}
+}
+
+/* landlock_create_ruleset(2) asks the listener, whose descriptor it is. */
+static int
+install_listener(void)
+{
+	struct sock_filter	 code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 444, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog	 prog = { nitems(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		return -1;
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	    SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
+}
+
+/* In a child: what a role reaches on such a kernel. */
+static int
+reach_with(int64_t version, enum role role, struct msg_ready *out)
+{
+	int	 fds[2], status, listener;
+	pid_t	 pid, answerer;
+	ssize_t	 n;
+
+	if (pipe(fds) == -1)
+		abort();
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		alarm(10);
+		listener = install_listener();
+		if (listener == -1)
+			_exit(3);
+		answerer = fork();
+		if (answerer == 0)
+			answer_version(listener, version);
+		close(listener);
+		status = confine(role, out);
+		if (write(fds[1], out, sizeof(*out)) != sizeof(*out))
+			_exit(4);
+		_exit(status == 0 ? 0 : 5);
+	}
+	close(fds[1]);
+	n = read(fds[0], out, sizeof(*out));
+	close(fds[0]);
+	if (waitpid(pid, &status, 0) != pid)
+		abort();
+	return n == sizeof(*out) && status == 0 ? 0 : -1;
+}
+
+static void
+older_kernels(void)
+{
+	struct msg_ready	 ready;
+	uint32_t		 required;
+	size_t			 k;
+	int			 version, has;
+
+	for (version = 0; version <= 6; version++) {
+		for (k = 0; k < NROLES; k++) {
+			CHECK_INT(reach_with(version, roles[k], &ready), 0);
+			CHECK_INT(ready.landlock_abi, version);
+			has = (ready.reached & CONFINED_LANDLOCK) != 0;
+			/* Whoever mounts has nothing of ABI 3 and before. */
+			CHECK_INT(has, version > (roles[k] == ROLE_RUNNER ?
+			    3 : 0));
+			required = confine_required(roles[k], 0);
+			CHECK_INT((ready.reached & required) == required,
+			    version > 0 || roles[k] == ROLE_RUNNER);
+			if (!has)
+				CHECK(strstr(ready.note, "landlock") != NULL);
+			if (has && version < 4 && roles[k] == ROLE_NETWORK)
+				CHECK(strstr(ready.note, "TCP") != NULL);
+		}
+	}
+}
+
+static void
+older_prepared(void)
+{
+	prepare();
+	older_kernels();
+	clean_up();
+}
+
+TEST(older_landlock)
+{
+	as_user(older_prepared);
 }

@@ -58,12 +58,12 @@ probe_descriptors(void)
 }
 
 static void
-probe_status(void)
+probe_status(const char *path, const char *who)
 {
 	char	 line[256];
 	FILE	*f;
 
-	f = fopen("/proc/self/status", "r");
+	f = fopen(path, "r");
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
 		if (strncmp(line, "Cap", 3) == 0 ||
 		    strncmp(line, "Sig", 3) == 0 ||
@@ -71,7 +71,7 @@ probe_status(void)
 		    strncmp(line, "Groups", 6) == 0 ||
 		    strncmp(line, "Seccomp:", 8) == 0 ||
 		    strncmp(line, "Umask", 5) == 0)
-			printf("%s", line);
+			printf("%s%s", who, line);
 	if (f != NULL)
 		fclose(f);
 	printf("securebits %x\n", prctl(PR_GET_SECUREBITS, 0, 0, 0, 0));
@@ -113,6 +113,7 @@ probe_init(void)
 		if (fd != -1 || readlink(path, link, sizeof(link)) != -1)
 			printf("init %s open\n", names[i]);
 	}
+	probe_status("/proc/1/status", "init ");
 	printf("init %s\n", kill(1, SIGKILL) == 0 && kill(1, SIGSTOP) == 0 ?
 	    "alive" : strerror(errno));
 }
@@ -164,7 +165,7 @@ probe(void)
 	if (getenv("CHATOPS_EXECUTION_ID") == NULL)
 		return;
 	probe_descriptors();
-	probe_status();
+	probe_status("/proc/self/status", "");
 	probe_limits();
 	probe_init();
 	probe_nesting();
@@ -403,18 +404,18 @@ BOTH(inside)
 	}								\
 } while (0)
 	HAS("fds 0 1 2\n");
-	HAS("CapInh:\t0000000000000000\n");
-	HAS("CapPrm:\t0000000000000000\n");
-	HAS("CapEff:\t0000000000000000\n");
-	HAS("CapBnd:\t0000000000000000\n");
-	HAS("CapAmb:\t0000000000000000\n");
-	HAS("NoNewPrivs:\t1\n");
-	HAS("Seccomp:\t2\n");
+	HAS("\nCapInh:\t0000000000000000\n");
+	HAS("\nCapPrm:\t0000000000000000\n");
+	HAS("\nCapEff:\t0000000000000000\n");
+	HAS("\nCapBnd:\t0000000000000000\n");
+	HAS("\nCapAmb:\t0000000000000000\n");
+	HAS("\nNoNewPrivs:\t1\n");
+	HAS("\nSeccomp:\t2\n");
 	HAS("securebits ef\n");
-	HAS("SigBlk:\t0000000000000000\n");
-	HAS("SigIgn:\t0000000000000000\n");
-	HAS("SigPnd:\t0000000000000000\n");
-	HAS("Umask:\t0022\n");
+	HAS("\nSigBlk:\t0000000000000000\n");
+	HAS("\nSigIgn:\t0000000000000000\n");
+	HAS("\nSigPnd:\t0000000000000000\n");
+	HAS("\nUmask:\t0022\n");
 	HAS("ids 1000 1000 1000 1000\n");
 	HAS("session 2 2 2\n");
 	HAS("init alive\n");
@@ -423,6 +424,9 @@ BOTH(inside)
 	HAS("unshare refused\n");
 	HAS("forks bounded\n");
 	CHECK(strstr(res.out, " open\n") == NULL);
+	/* Process 1 is no better off. */
+	HAS("init CapPrm:\t0000000000000000\n");
+	HAS("init CapBnd:\t0000000000000000\n");
 	snprintf(want, sizeof(want), "limits 0/0 1800/1805 %llu/%llu",
 	    1ULL << 30, 1ULL << 30);
 	HAS(want);
