@@ -484,8 +484,13 @@ parent_exited(struct parent *p, enum role role, int status)
 		exited_in_stop(p, role, status);
 		break;
 	case PARENT_DYING:
-		log_debug("%s (process %ld) %s", role_name(role),
-		    p->child[role].pid, how);
+		/* News of two ends may come in the wrong order. */
+		if (WIFSIGNALED(status) && !p->killed)
+			log_warnx("%s (process %ld) %s", role_name(role),
+			    p->child[role].pid, how);
+		else
+			log_debug("%s (process %ld) %s", role_name(role),
+			    p->child[role].pid, how);
 		if (!is_any_alive(p))
 			finish(p);
 		break;

@@ -461,23 +461,35 @@ static const struct parent_world world = {
 
 /* Signals and timers */
 
+/*
+ * On a busy machine several have ended by now.  Those killed by a signal
+ * come first: the others went with them, and the first one is blamed.
+ */
 static void
 reap(struct shell *sh)
 {
+	int	 ended[ROLE_COUNT], status[ROLE_COUNT];
 	pid_t	 pid;
-	int	 i, status;
+	int	 i, st, signaled;
 
+	memset(ended, 0, sizeof(ended));
 	/* Bounded: one turn per child that there ever was. */
-	while ((pid = sys_waitpid(-1, &status, WNOHANG)) > 0) {
-		/* What it said last comes before the news of its end. */
-		plog_drain();
+	while ((pid = sys_waitpid(-1, &st, WNOHANG)) > 0) {
 		for (i = 0; i < ROLE_COUNT; i++) {
 			if (sh->child[i].pid != pid)
 				continue;
 			sh->child[i].pid = 0;
-			parent_exited(&sh->core, i, status);
+			status[i] = st;
+			ended[i] = 1;
 		}
 	}
+	/* What they said last comes before the news of their end. */
+	plog_drain();
+	for (signaled = 1; signaled >= 0; signaled--)
+		for (i = 0; i < ROLE_COUNT; i++)
+			if (ended[i] && (WIFSIGNALED(status[i]) != 0) ==
+			    signaled)
+				parent_exited(&sh->core, i, status[i]);
 }
 
 static void

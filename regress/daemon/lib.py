@@ -20,6 +20,8 @@ CHATOPSD = os.path.join(TOP, "chatopsd", "chatopsd")
 CHATOPSCTL = os.path.join(TOP, "chatopsd", "chatopsctl")
 IS_ROOT = os.geteuid() == 0
 TOKEN = "x7token9of8the6bot5here432"
+PROGRAMS = ("chatopsd/chatopsd", "chatopsd/chatopsctl",
+            "executor/chatops-executor", "auditd/chatops-auditd")
 NAMES = ("chatopsd", "chatops-executo", "chatops-auditd")
 
 
@@ -57,7 +59,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_until(what, seconds=10.0, step=0.02):
+def wait_until(what, seconds=30.0, step=0.02):
     """True as soon as what() is true, False when the time is over."""
     end = time.monotonic() + seconds
     while not what():
@@ -102,6 +104,10 @@ class Bot:
         os.chmod(self.dir, 0o755)
         self.proc = None
         self.log = None
+        self.copy = None
+        self.chatopsd, self.chatopsctl = CHATOPSD, CHATOPSCTL
+        if user is not None:
+            self.copy_programs()
         if url is None:
             url = "http://127.0.0.1:%d" % free_port()
         self.config = {
@@ -160,6 +166,21 @@ class Bot:
         for p in (self.dir, self.path("scripts")):
             self.own(p)
 
+    def copy_programs(self):
+        """To where another user may come; the sources may be a folder that
+        is closed to all but its owner."""
+        self.copy = tempfile.mkdtemp(prefix="chatops-test.",
+                                     dir=os.environ.get("TMPDIR", "/tmp"))
+        os.chmod(self.copy, 0o755)
+        for name in PROGRAMS:
+            to = os.path.join(self.copy, name)
+            os.makedirs(os.path.dirname(to), 0o755, exist_ok=True)
+            shutil.copy2(os.path.join(TOP, name), to)
+            os.chmod(os.path.dirname(to), 0o755)
+            os.chmod(to, 0o755)
+        self.chatopsd = os.path.join(self.copy, PROGRAMS[0])
+        self.chatopsctl = os.path.join(self.copy, PROGRAMS[1])
+
     def as_user(self):
         """Keyword arguments of subprocess for the user of this bot."""
         if self.user is None:
@@ -168,7 +189,7 @@ class Bot:
 
     def run(self, *args, timeout=30):
         """chatopsd to its end: (status, stdout, stderr)."""
-        p = subprocess.run([CHATOPSD, "-f", self.conf] + list(args),
+        p = subprocess.run([self.chatopsd, "-f", self.conf] + list(args),
                            stdin=subprocess.DEVNULL, capture_output=True,
                            timeout=timeout, **self.as_user())
         return (p.returncode, p.stdout.decode("utf-8", "replace"),
@@ -176,20 +197,20 @@ class Bot:
 
     def ctl(self, *args, timeout=30):
         """chatopsctl: (status, stdout, stderr)."""
-        p = subprocess.run([CHATOPSCTL, "-f", self.conf] + list(args),
+        p = subprocess.run([self.chatopsctl, "-f", self.conf] + list(args),
                            stdin=subprocess.DEVNULL, capture_output=True,
                            timeout=timeout, **self.as_user())
         return (p.returncode, p.stdout.decode("utf-8", "replace"),
                 p.stderr.decode("utf-8", "replace"))
 
     def start(self, *args, wait="started: all processes are ready",
-              timeout=20, wrap=()):
+              timeout=60, wrap=()):
         """The daemon in the foreground; True when its log says wait.
         wrap: words in front of the command, which must exec it."""
         self.logpath = self.path("daemon.log")
         self.log = open(self.logpath, "ab")
         self.proc = subprocess.Popen(
-            list(wrap) + [CHATOPSD, "-d", "-f", self.conf] + list(args),
+            list(wrap) + [self.chatopsd, "-d", "-f", self.conf] + list(args),
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             **self.as_user())
         if wait is None:
@@ -232,6 +253,8 @@ class Bot:
         if self.proc is not None and self.proc.poll() is None:
             self.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
+        if self.copy is not None:
+            shutil.rmtree(self.copy, ignore_errors=True)
 
     def __enter__(self):
         return self
