@@ -211,8 +211,8 @@ TEST(token_of_the_file)
 	    "/c.json:1:16: mattermost: token or tokenFile is missing");
 	CHECK_STR(c.url, "");
 	put_file("c.json", WITH(", \"tokenFile\": \"token\""), 0400);
-	CHECK_STR(load("c.json"), "/token: there is no such file; write the bot's token into it, "
-	    "with mode 0600");
+	CHECK_STR(load("c.json"), "/token: there is no such file; write the "
+	    "bot's token into it, with mode 0600");
 	put_file("token", TOKEN "\n", 0600);
 	CHECK_STR(load("c.json"), "ok");
 	CHECK_STR(c.token, TOKEN);

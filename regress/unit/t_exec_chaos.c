@@ -16,7 +16,8 @@ static struct msg_command	 sent[STEPS * 2];
 static size_t			 nsent;
 static int			 reached[8];	/* rare paths that were seen */
 /* Each schedule has few kinds of faults, and those often. */
-static int			 has_crash, has_audit, has_db, has_net, has_post;
+static int			 has_crash, has_audit, has_db, has_net,
+			 has_post;
 
 static uint64_t
 pick(uint64_t n)
