@@ -73,26 +73,36 @@ channel_new(struct executor *x, const char *key)
 	return ch;
 }
 
+/* "team/channel" or "channel": 0, or -1 when it can be neither. */
+int
+channel_parse(const char *key, struct msg_lookup_channel *m)
+{
+	const char	*slash;
+
+	memset(m, 0, sizeof(*m));
+	if ((slash = strchr(key, '/')) != NULL) {
+		if (slash == key || (size_t)(slash - key) >= sizeof(m->team))
+			return -1;
+		memcpy(m->team, key, (size_t)(slash - key));
+		key = slash + 1;
+	}
+	if (*key == '\0' || strchr(key, '/') != NULL)
+		return -1;
+	return strlcpy(m->name, key, sizeof(m->name)) >= sizeof(m->name) ?
+	    -1 : 0;
+}
+
 static void
 channel_ask(struct executor *x, const char *key)
 {
 	struct msg_lookup_channel	 m;
 	struct channel			*ch;
-	const char			*slash;
 
 	ch = channel_find(x, key);
 	if (is_fresh(x, ch) || (ch != NULL && ch->is_asked))
 		return;
-	if (ch == NULL && (ch = channel_new(x, key)) == NULL)
-		return;
-	memset(&m, 0, sizeof(m));
-	if ((slash = strchr(key, '/')) != NULL) {
-		if ((size_t)(slash - key) >= sizeof(m.team))
-			return;
-		memcpy(m.team, key, (size_t)(slash - key));
-		key = slash + 1;
-	}
-	if (strlcpy(m.name, key, sizeof(m.name)) >= sizeof(m.name))
+	if (channel_parse(key, &m) == -1 ||
+	    (ch == NULL && (ch = channel_new(x, key)) == NULL))
 		return;
 	ch->is_asked = 1;
 	(void)ask(x, ROLE_NETWORK, MSG_LOOKUP_CHANNEL, -1, &m, MSG_CHANNEL,

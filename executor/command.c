@@ -21,7 +21,8 @@ command_free(struct executor *x, struct cmd *c)
 	TAILQ_REMOVE(&x->cmds, c, entry);
 	x->ncmds--;
 	buf_free(&c->out);
-	free(c);
+	/* A secret may have been typed. */
+	freezero(c, sizeof(*c));
 	if (x->is_xoff_sent && x->ncmds < CORE_COMMANDS_LOW) {
 		x->is_xoff_sent = 0;
 		x->w.send(x->w.arg, ROLE_NETWORK, MSG_XON, 0, -1, NULL);
@@ -52,7 +53,7 @@ command_free_all(struct executor *x)
 	while ((c = TAILQ_FIRST(&x->cmds)) != NULL) {
 		TAILQ_REMOVE(&x->cmds, c, entry);
 		buf_free(&c->out);
-		free(c);
+		freezero(c, sizeof(*c));
 	}
 }
 
@@ -367,35 +368,46 @@ command_ask_user(struct executor *x, struct cmd *c, int by_name,
 	    CORE_LOOKUP_MS);
 }
 
+/*
+ * "@name" or "name" as the server spells it: 0, or -1 when nobody can be
+ * called that.
+ */
+int
+name_parse(const char *word, char out[USERNAME_SIZE])
+{
+	size_t	 i;
+
+	word += *word == '@';
+	if (*word == '\0' || strlcpy(out, word, USERNAME_SIZE) >=
+	    USERNAME_SIZE)
+		return -1;
+	for (i = 0; out[i] != '\0'; i++) {
+		out[i] = (char)tolower((unsigned char)out[i]);
+		if (!isalnum((unsigned char)out[i]) &&
+		    strchr(".-_", out[i]) == NULL)
+			return -1;
+	}
+	return 0;
+}
+
 /* The word that names a user: "@name", or an id as it stands. */
 static void
 command_ask_target(struct executor *x, struct cmd *c)
 {
 	const char	*word;
 	char		 name[USERNAME_SIZE];
-	size_t		 i;
 
 	if (c->builtin == NULL || c->builtin->target == 0 ||
 	    (word = words_get(&c->words, c->builtin->target)) == NULL)
 		return;
-	if (*word != '@' && text_is_id(word)) {
+	if (text_is_id(word))
 		command_ask_user(x, c, 0, word, target_answer);
-		return;
+	else if (name_parse(word, name) == 0)
+		command_ask_user(x, c, 1, name, target_answer);
+	else {
+		c->has_target = 1;
+		c->target.status = LOOKUP_MISSING;
 	}
-	word += *word == '@';
-	c->has_target = 1;
-	c->target.status = LOOKUP_MISSING;
-	if (*word == '\0' ||
-	    strlcpy(name, word, sizeof(name)) >= sizeof(name))
-		return;
-	for (i = 0; name[i] != '\0'; i++) {
-		name[i] = (char)tolower((unsigned char)name[i]);
-		if (!isalnum((unsigned char)name[i]) &&
-		    strchr(".-_", name[i]) == NULL)
-			return;
-	}
-	c->has_target = 0;
-	command_ask_user(x, c, 1, name, target_answer);
 }
 
 /* Scripts whose channels matter for this command. */

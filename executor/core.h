@@ -326,7 +326,8 @@ struct executor {
 
 	int		 has_audit;	/* AUDIT_STATE came */
 	struct db_anchor head;		/* last line that we know of */
-	int		 is_audit_ok;
+	int		 is_audit_ok;	/* a script may start */
+	int		 is_audit_full;	/* auditd says: no new intents */
 	char		 audit_why[ERROR_SIZE];
 	size_t		 nappends;	/* without an ACK */
 	uint32_t	 dangling;	/* DANGLING messages to come */
@@ -478,6 +479,7 @@ enum policy_channel channel_match(struct executor *, const struct script *,
 		    const char *channel_id, char *unresolved, size_t);
 /* Names of that script without an answer yet. */
 int		 channel_waiting(struct executor *, const struct script *);
+int		 channel_parse(const char *, struct msg_lookup_channel *);
 /* Everything is asked anew. */
 void		 channel_forget(struct executor *);
 void		 channel_free_all(struct executor *);
@@ -496,6 +498,7 @@ int		 command_may_builtin(struct executor *, const struct cmd *,
 		    const struct builtin *);
 int		 command_may_script(struct executor *, const struct cmd *,
 		    const struct script *);
+int		 name_parse(const char *, char[USERNAME_SIZE]);
 void		 command_free_all(struct executor *);
 
 /* builtin.c */

@@ -2,7 +2,6 @@
  * What chatopsctl may ask.  Who may connect is the control socket's mode;
  * who it was is the kernel's word and goes into the records as "uid N".
  */
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -385,18 +384,14 @@ static void
 ctl_ask_target(struct executor *x, struct ctl_wait *w, const char *user)
 {
 	struct msg_lookup_user	 m;
-	size_t			 i;
 
 	memset(&m, 0, sizeof(m));
-	m.by_name = *user == '@' || !text_is_id(user);
-	user += *user == '@';
-	if (*user == '\0' || strlcpy(m.key, user, sizeof(m.key)) >=
-	    sizeof(m.key)) {
+	m.by_name = !text_is_id(user);
+	if (m.by_name ? name_parse(user, m.key) == -1 :
+	    strlcpy(m.key, user, sizeof(m.key)) >= sizeof(m.key)) {
 		ctl_end(x, w, 2, "that is neither @name nor a user id");
 		return;
 	}
-	for (i = 0; m.key[i] != '\0'; i++)
-		m.key[i] = (char)tolower((unsigned char)m.key[i]);
 	(void)ask(x, ROLE_NETWORK, MSG_LOOKUP_USER, -1, &m, MSG_USER,
 	    ctl_target, w, CORE_LOOKUP_MS);
 }

@@ -3,7 +3,6 @@
  * channel?  The same look-ups and the same policy as the run path; nothing
  * is run.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,42 +101,36 @@ channel_answer(struct executor *x, void *arg, const void *answer)
 	explain_member(x, e);
 }
 
-static void
+/* 1 asked, 0: nobody can be called that. */
+static int
 ask_account(struct executor *x, struct explain *e, const char *user)
 {
 	struct msg_lookup_user	 m;
-	size_t			 i;
 
 	memset(&m, 0, sizeof(m));
-	m.by_name = *user == '@' || !text_is_id(user);
-	user += *user == '@';
-	(void)strlcpy(m.key, user, sizeof(m.key));
-	for (i = 0; m.key[i] != '\0'; i++)
-		m.key[i] = (char)tolower((unsigned char)m.key[i]);
+	m.by_name = !text_is_id(user);
+	if (m.by_name ? name_parse(user, m.key) == -1 :
+	    strlcpy(m.key, user, sizeof(m.key)) >= sizeof(m.key))
+		return 0;
 	(void)ask(x, ROLE_NETWORK, MSG_LOOKUP_USER, -1, &m, MSG_USER,
 	    account_answer, e, CORE_LOOKUP_MS);
+	return 1;
 }
 
-static void
+static int
 ask_channel(struct executor *x, struct explain *e, const char *channel)
 {
 	struct msg_lookup_channel	 m;
-	const char			*slash;
 
 	memset(&m, 0, sizeof(m));
+	channel += *channel == '~';
 	if (text_is_id(channel))
 		(void)strlcpy(m.id, channel, sizeof(m.id));
-	else {
-		channel += *channel == '~';
-		if ((slash = strchr(channel, '/')) != NULL &&
-		    (size_t)(slash - channel) < sizeof(m.team)) {
-			memcpy(m.team, channel, (size_t)(slash - channel));
-			channel = slash + 1;
-		}
-		(void)strlcpy(m.name, channel, sizeof(m.name));
-	}
+	else if (channel_parse(channel, &m) == -1)
+		return 0;
 	(void)ask(x, ROLE_NETWORK, MSG_LOOKUP_CHANNEL, -1, &m, MSG_CHANNEL,
 	    channel_answer, e, CORE_LOOKUP_MS);
+	return 1;
 }
 
 void
@@ -168,9 +161,12 @@ explain_start(struct executor *x, const char *user, const char *channel,
 		e->script[0] = '\0';
 	if (x->al != NULL && (i = allowlist_find(x->al, e->script)) != -1)
 		(void)channel_resolve(x, &x->al->scripts[i]);
-	e->pending = 2;
-	ask_account(x, e, user);
-	ask_channel(x, e, channel);
+	e->account.status = e->channel.status = LOOKUP_MISSING;
+	e->pending = 1;
+	e->pending += ask_account(x, e, user);
+	e->pending += ask_channel(x, e, channel);
+	e->pending--;
+	explain_member(x, e);
 }
 
 static int

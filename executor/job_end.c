@@ -31,6 +31,7 @@ job_drop(struct executor *x, struct job *j, enum reason reason,
 	j->row.how = JOB_END_REFUSED;
 	j->row.exit_code = EXIT_NONE;
 	(void)strlcpy(j->row.error, why, sizeof(j->row.error));
+	j->row.error[utf8_valid(j->row.error, strlen(j->row.error))] = '\0';
 	j->void_reason = reason;
 	x->refusals++;
 	j->settle = SETTLE_APPEND;
@@ -87,6 +88,7 @@ end_error(struct job *j)
 		(void)snprintf(row->error, sizeof(row->error),
 		    "it was not started: %s: %.900s", j->exit.step,
 		    j->exit.error);
+		row->error[utf8_valid(row->error, strlen(row->error))] = '\0';
 	}
 }
 

@@ -49,9 +49,10 @@ record_ack(struct executor *x, void *arg, const void *answer)
 	} else {
 		x->head.seq = ack->seq;
 		memcpy(x->head.line_hash, ack->line_hash, HASH_SIZE);
-		if (!x->is_audit_ok)
+		/* Results have room kept for them; intents have not. */
+		if (!x->is_audit_ok && !x->is_audit_full)
 			log_info("the audit log takes entries again");
-		x->is_audit_ok = 1;
+		x->is_audit_ok = !x->is_audit_full;
 	}
 	fn(x, fn_arg, ack);
 	/* A stop may have waited for just this. */
@@ -117,6 +118,7 @@ record_health(struct executor *x, const struct msg_audit_health *m)
 	else if (!m->ok && x->is_audit_ok)
 		log_warnx("the audit log takes no entries: %s; nothing starts "
 		    "until it does", m->why);
+	x->is_audit_full = !m->ok;
 	x->is_audit_ok = m->ok && x->has_audit;
 	if (!m->ok)
 		(void)strlcpy(x->audit_why, m->why, sizeof(x->audit_why));

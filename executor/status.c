@@ -53,6 +53,11 @@ status_executor(struct executor *x,
 	    "%" PRIu64 " refused, %s", CHATOPS_VERSION, up, x->generation,
 	    x->al != NULL ? x->al->n : 0, x->ncmds, x->refusals, more);
 	each(arg, "executor", x->is_stopping ? "stopping" : "ok", text);
+	each(arg, "confinement", x->conf->allow_unconfined ?
+	    "NOT ENFORCED" : "enforced", x->conf->allow_unconfined ?
+	    "allowUnconfined is set: processes may run without what this "
+	    "kernel lacks, see the log" :
+	    "no process runs that could not be confined");
 	each(arg, "database", x->is_db_ok ? "ok" : "failing",
 	    x->is_db_ok ? "" : db_error(x->db));
 }

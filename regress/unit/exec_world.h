@@ -321,6 +321,22 @@ check_text(const char *text)
 	CHECK_INT(has_line(row.execution_id, AUDIT_EXECUTION), 1);
 }
 
+/* What cannot be encoded would end the process. */
+static void
+check_encode(enum msg_type type, const void *payload)
+{
+	const char	*field;
+	struct buf	 b;
+
+	buf_init(&b, 0);
+	if (msg_encode(&b, type, payload, &field) == -1) {
+		(void)fprintf(stderr, "%s: wrong %s\n", msg_name(type),
+		    field);
+		test_bad++;
+	}
+	buf_free(&b);
+}
+
 static void
 w_send(void *arg, enum role to, enum msg_type type, uint32_t id, int fd,
     const void *payload)
@@ -335,6 +351,7 @@ w_send(void *arg, enum role to, enum msg_type type, uint32_t id, int fd,
 			(void)close(fd);
 		longjmp(w.crash, 1);
 	}
+	check_encode(type, payload);
 	if (type == MSG_JOB_START)
 		check_start(payload);
 	if (type == MSG_APPEND)
@@ -372,6 +389,7 @@ w_ctl_send(void *arg, uint32_t client, enum msg_type type, uint32_t id,
 	(void)arg;
 	(void)client;
 	(void)id;
+	check_encode(type, payload);
 	if (type == MSG_CTL_ROW) {
 		CHECK(w.nrows < 64);
 		(void)strlcpy(w.rows[w.nrows++ % 64],

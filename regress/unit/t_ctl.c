@@ -84,7 +84,7 @@ TEST(lists)
 	CHECK_INT(w.nrows, 1);
 	CHECK_HAS(w.rows[0], "\"script\":\"hello\",\"state\":\"finished\"");
 	CHECK_INT(ctl("status", NULL), 0);
-	CHECK_INT(w.nrows, 5);
+	CHECK_INT(w.nrows, 6);
 	world_net(NET_DOWN);
 	CHECK_INT(ctl("status", NULL), 1);
 	world_end();
@@ -134,6 +134,14 @@ TEST(explain)
 	    1);
 	CHECK_INT(ctl("policy", "explain", "@nobody", "ops", "ping", NULL), 1);
 	CHECK_HAS(w.rows[0], "\"reason\":\"account\"");
+	/* what nobody and nothing can be called is not even asked for */
+	CHECK_INT(ctl("policy", "explain", "@", "ops", "ping", NULL), 1);
+	CHECK_INT(ctl("policy", "explain", "\303\244", "ops", "ping", NULL),
+	    1);
+	CHECK_INT(ctl("policy", "explain", "@bob", "~", "ping", NULL), 1);
+	CHECK_INT(ctl("policy", "explain", "@bob", "/ops", "ping", NULL), 1);
+	CHECK_INT(ctl("policy", "explain", "@bob", "a/b/c", "ping", NULL), 1);
+	CHECK_INT(ctl("policy", "explain", "", "", "", NULL), 1);
 	world_end();
 }
 
