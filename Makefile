@@ -126,6 +126,7 @@ EXECUTOR_SRCS = \
 	executor/job_end.c \
 	executor/job_post.c \
 	executor/job_recover.c \
+	executor/lookup.c \
 	executor/late.c \
 	executor/policy.c \
 	executor/rate.c \

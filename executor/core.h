@@ -498,8 +498,13 @@ int		 command_may_builtin(struct executor *, const struct cmd *,
 		    const struct builtin *);
 int		 command_may_script(struct executor *, const struct cmd *,
 		    const struct script *);
-int		 name_parse(const char *, char[USERNAME_SIZE]);
+/* Every answer is there: judge it, unless one is missing. */
+void		 command_decide(struct executor *, struct cmd *);
 void		 command_free_all(struct executor *);
+
+/* lookup.c */
+int		 name_parse(const char *, char[USERNAME_SIZE]);
+void		 command_lookup(struct executor *, struct cmd *);
 
 /* builtin.c */
 enum builtin_end {

@@ -32,6 +32,33 @@ database_sick(int sick)
 	    "PRAGMA query_only = 0", NULL, NULL, NULL);
 }
 
+/* What no keyboard has, of any length, cut nowhere in a character. */
+static void
+chaos_text(char *out, size_t size)
+{
+	static const char *const	 parts[] = { "!", "deploy", " ", "'",
+	    "\"", "\\", "\360\237\230\200", "\303\244", "=", "service=",
+	    "@all", "@bob", "`", "```", "*_~|", "--", "../", "$(", ";", "/",
+	    "help ", "explain @bob ", "ban @carol ", "whois ", "run ", "#1",
+	    "\342\200\213", "\177", "audit ", "adduser ", "<!channel>",
+	    "output ", "99999999999999999999", "-1 ", "rotate token=" };
+	const char			*part;
+	size_t				 n, len = 1, most = 1 + pick(size - 8);
+
+	out[0] = '!';
+	if (pick(3) != 0)
+		most = 1 + pick(120);
+	do {
+		part = parts[pick(nitems(parts))];
+		n = strlen(part);
+		if (len + n >= size)
+			break;
+		memcpy(out + len, part, n);
+		len += n;
+	} while (len < most);
+	out[len] = '\0';
+}
+
 static void
 chaos_command(void)
 {
@@ -56,6 +83,8 @@ chaos_command(void)
 	else {
 		w_command(m, who[pick(nitems(who))], pick(5) ? OPS : TOWN,
 		    what[pick(nitems(what))]);
+		if (pick(5) == 0)
+			chaos_text(m->text, sizeof(m->text));
 		m->missed = pick(20) == 0;
 		m->create_at = w.wall - (pick(10) == 0 ? 100000 : 0);
 		nsent++;
@@ -250,6 +279,11 @@ chaos_run(void)
 	world_up();
 	w.conf.user_rate.count = 0;
 	w.conf.global_rate.count = 0;
+	/* A server may call its users what it likes. */
+	(void)strlcpy(w_user(pick(2) ? CAROL : MALLORY, 0)->name,
+	    "\303\244`*@all\n\342\200\256"
+	    "0123456789012345678901234567890123456789\303\244\303\244",
+	    sizeof(w.users[0].name));
 	w.hold_exit = 1;
 	for (step = 0; step < STEPS; step++) {
 		if (setjmp(w.crash) != 0) {
