@@ -132,6 +132,10 @@ delivery_end(struct executor *x, struct delivery *d, int ok)
 	if (!ok) {
 		x->undelivered++;
 		log_warnx("a result was not delivered");
+		/* The text is there; it is only cut. */
+		if (d->step >= SAY_UPLOAD)
+			say(x, d->channel_id, d->root_id,
+			    "The whole output could not be attached.");
 	}
 	delivery_free(x, d);
 	if (done != NULL)
@@ -266,7 +270,9 @@ say_step(struct executor *x, struct delivery *d)
 		say_upload(x, d);
 		break;
 	default:
-		say_post(x, d, "the whole output");
+		say_post(x, d, d->file.len > x->net.max_file ?
+		    "the output, as far as the server takes it" :
+		    "the whole output");
 	}
 }
 

@@ -100,7 +100,7 @@ static struct {
 	size_t		 nposts;
 	struct w_user	 users[W_USERS];
 	size_t		 nusers;
-	int		 net_silent, post_fails, patch_refused;
+	int		 net_silent, post_fails, patch_refused, upload_refused;
 	int		 channel_missing;
 	char		 reactions[W_POSTS][EMOJI_SIZE + ID_SIZE + 2];
 	size_t		 nreactions;
@@ -618,6 +618,8 @@ w_net_result(const struct w_msg *m, int answer)
 		(void)snprintf(w.reactions[w.nreactions++ % W_POSTS],
 		    sizeof(w.reactions[0]), "%c%s %s", react->add ? '+' : '-',
 		    react->emoji, react->post_id);
+	else if (w.upload_refused)
+		r.result = RESULT_REFUSED;
 	else {
 		n = pread(m->fd, w.upload, sizeof(w.upload), 0);
 		w.upload_len = n > 0 ? (size_t)n : 0;

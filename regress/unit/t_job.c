@@ -371,6 +371,35 @@ TEST(long_output)
 	world_end();
 }
 
+TEST(file_that_the_server_does_not_take)
+{
+	static char		 text[20001];
+	struct msg_net_state	 n;
+	struct db_job		 row;
+
+	world_up();
+	memset(text, 'a', sizeof(text) - 1);
+	w.output = text;
+	n = w.x->net;
+	n.max_file = 5000;
+	executor_message(w.x, ROLE_NETWORK, MSG_NET_STATE, 0, -1, &n);
+	post(CAROL, "!hello");
+	CHECK_INT(w.upload_len, 5000);
+	CHECK_HAS(said(), "as far as the server takes it");
+	w.upload_refused = 1;
+	post(CAROL, "!hello");
+	CHECK_HAS(said(), "could not be attached");
+	job_row(2, &row);
+	CHECK_INT(row.told, DBJOB_TOLD_FAILED);
+	n.max_file = 0;
+	executor_message(w.x, ROLE_NETWORK, MSG_NET_STATE, 0, -1, &n);
+	post(CAROL, "!hello");
+	CHECK_HAS(said(), "... (truncated)");
+	job_row(3, &row);
+	CHECK_INT(row.told, DBJOB_TOLD);
+	world_end();
+}
+
 TEST(output_over_the_limit)
 {
 	static char	 text[2001];
