@@ -8,19 +8,15 @@
 static const char	 alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static int
-base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+')
-		return 62;
-	return c == '/' ? 63 : -1;
-}
+/* Value of a digit plus one, 0 for what is none. */
+static const uint8_t	 base64_value[256] = {
+	['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18,
+	19, 20, 21, 22, 23, 24, 25, 26,
+	['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
+	42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,
+	['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62,
+	['+'] = 63, ['/'] = 64
+};
 
 /*
  * RFC 4648 section 4 with padding, exactly outlen bytes; bits that no byte
@@ -36,7 +32,7 @@ audit_base64_read(const char *s, size_t len, uint8_t *out, size_t outlen)
 	if (len != (outlen + 2) / 3 * 4)
 		return -1;
 	for (i = 0; i < len - pad; i++) {
-		if ((d = base64_digit(s[i])) == -1)
+		if ((d = base64_value[(unsigned char)s[i]] - 1) == -1)
 			return -1;
 		acc = acc << 6 | (uint32_t)d;
 		if ((bits += 6) >= 8) {
@@ -72,12 +68,16 @@ audit_base64_write(const uint8_t *p, size_t len, char *out)
 	*out = '\0';
 }
 
+/* Value of a lower-case digit plus one, 0 for what is none. */
+static const uint8_t	 hex_value[256] = {
+	['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+	['a'] = 11, 12, 13, 14, 15, 16
+};
+
 static int
 hex_digit(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return hex_value[(unsigned char)c] - 1;
 }
 
 /* Lower case only. */

@@ -142,6 +142,11 @@ escape_is_canonical(const char *s, long cp)
 	return hex_digit(s[3], 0) != -1 && hex_digit(s[4], 0) != -1;
 }
 
+/* Bytes of a string that do not just stand for themselves. */
+static const uint8_t	 is_special[256] = {
+	[0 ... 0x1f] = 1, ['"'] = 1, ['\\'] = 1, [0x7f] = 1
+};
+
 int
 audit_json_string(struct audit_json *j, struct audit_text *inside)
 {
@@ -153,8 +158,7 @@ audit_json_string(struct audit_json *j, struct audit_text *inside)
 		return json_fail_at(j, "no string where one must be");
 	s = j->p;
 	for (;;) {
-		while (s < j->end && (unsigned char)*s >= 0x20 && *s != '"' &&
-		    *s != '\\' && *s != 0x7f)
+		while (s < j->end && !is_special[(unsigned char)*s])
 			s++;
 		if (s == j->end)
 			return json_fail_at(j, "string without an end");
@@ -455,6 +459,13 @@ audit_json_decode(const struct audit_text *inside, char *out, size_t size)
 	long		 cp;
 	int		 taken;
 
+	if (memchr(s, '\\', inside->len) == NULL) {
+		if (inside->len >= size)
+			return -1;
+		memcpy(out, s, inside->len);
+		out[inside->len] = '\0';
+		return (int)inside->len;
+	}
 	while (s < end) {
 		n = 1;
 		bytes[0] = *s++;

@@ -63,16 +63,35 @@ utf8_is_partial(const char *text, size_t len)
 	    &want) == len && len < want;
 }
 
+/* Bytes of ASCII at s, eight at a time while there are so many. */
+static size_t
+ascii_length(const unsigned char *s, size_t len)
+{
+	uint64_t	 word;
+	size_t		 i = 0;
+
+	for (; len - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, s + i, sizeof(word));
+		if (word & 0x8080808080808080ULL)
+			break;
+	}
+	while (i < len && s[i] < 0x80)
+		i++;
+	return i;
+}
+
 size_t
 utf8_valid(const char *text, size_t len)
 {
 	const unsigned char	*s = (const unsigned char *)text;
-	size_t			 n, pos;
+	size_t			 n, pos = 0;
 
-	for (pos = 0; pos < len; pos += n)
-		if ((n = utf8_sequence(s + pos, len - pos)) == 0)
-			break;
-	return pos;
+	for (;;) {
+		pos += ascii_length(s + pos, len - pos);
+		if (pos == len || (n = utf8_sequence(s + pos, len - pos)) == 0)
+			return pos;
+		pos += n;
+	}
 }
 
 size_t
