@@ -246,8 +246,10 @@ def events(s):
     for v in ("x", "A" * 26, 7, [], "a" * 27):
         event("root_id %r" % (v,), post={"root_id": v})
     for k, v in (("message", 7), ("message", None), ("message", ["!mark x"]),
-                 ("message", {}), ("message", "!mark a\0b"), ("create_at", "1"), ("create_at", 1.5),
-                 ("create_at", None), ("create_at", 1e300), ("type", 7), ("edit_at", "0"), ("edit_at", 0.5),
+                 ("message", {}), ("message", "!mark a\0b"),
+                 ("create_at", "1"), ("create_at", 1.5),
+                 ("create_at", None), ("create_at", 1e300), ("type", 7),
+                 ("edit_at", "0"), ("edit_at", 0.5),
                  ("delete_at", "x"), ("props", []), ("props", "x"),
                  ("props", 7), ("user_id", None), ("user_id", 7),
                  ("remote_id", 7), ("original_id", [])):
