@@ -488,11 +488,15 @@ rig_as_user(void (*run)(void))
 }
 
 static int
-rig_is_root(const char *what)
+rig_is_root(void)
 {
+	static int	 is_said;
+
 	if (geteuid() == 0)
 		return 1;
-	printf("SKIP %s as root: not started by root\n", what);
+	if (!is_said)
+		printf("SKIP the runner as root: not started by root\n");
+	is_said = 1;
 	return 0;
 }
 
@@ -501,7 +505,7 @@ rig_is_root(const char *what)
 	static void name(void);						\
 	TEST(name##_as_root)						\
 	{								\
-		if (rig_is_root(#name))					\
+		if (rig_is_root())					\
 			name();						\
 	}								\
 	TEST(name##_as_user)						\
