@@ -154,6 +154,26 @@ parent_start(struct parent *p)
 	start_next(p);
 }
 
+/* The executor answers for all of us when somebody asks for the status. */
+static void
+tell_executor(struct parent *p)
+{
+	struct msg_process	 m;
+	struct parent_child	*c;
+	int			 role;
+
+	for (role = ROLE_PARENT; role <= ROLE_AUDIT; role++) {
+		c = &p->child[role];
+		memset(&m, 0, sizeof(m));
+		m.role = (uint8_t)role;
+		m.pid = (uint32_t)c->pid;
+		m.reached = c->ready.reached;
+		m.landlock_abi = c->ready.landlock_abi;
+		(void)strlcpy(m.note, c->ready.note, sizeof(m.note));
+		p->world->send(p->arg, ROLE_EXECUTOR, MSG_PROCESS, 0, -1, &m);
+	}
+}
+
 static void
 start_next(struct parent *p)
 {
@@ -162,12 +182,15 @@ start_next(struct parent *p)
 
 	if (p->step == nitems(start_order)) {
 		p->world->timer(p->arg, PARENT_TIMER_READY, 0);
-		if (p->world->confine(p->arg) == -1) {
+		p->child[ROLE_PARENT].pid = p->conf.pid;
+		if (p->world->confine(p->arg,
+		    &p->child[ROLE_PARENT].ready) == -1) {
 			parent_die(p);
 			return;
 		}
 		set_state(p, PARENT_RUNNING);
 		log_info("started: all processes are ready");
+		tell_executor(p);
 		p->world->notify(p->arg, PARENT_NOTE_READY);
 		return;
 	}
@@ -235,7 +258,7 @@ got_ready(struct parent *p, enum role role, const struct msg_ready *ready)
 		    "(allowUnconfined is set)", role_name(role), names,
 		    ready->note[0] != '\0' ? ": " : "", ready->note);
 	c->state = CHILD_READY;
-	c->reached = ready->reached;
+	c->ready = *ready;
 	log_debug("%s is ready, landlock ABI %u", role_name(role),
 	    ready->landlock_abi);
 	p->step++;

@@ -50,6 +50,7 @@ enum parent_note {
 
 struct parent_conf {
 	const char	*build;
+	long		 pid;			/* the parent's own */
 	int		 is_root;
 	int		 allow_unconfined;
 	int64_t		 executor_stop_ms;	/* for jobs and their results */
@@ -69,8 +70,11 @@ struct parent_world {
 	void	(*kill)(void *, enum role);	/* SIGKILL */
 	void	(*hangup)(void *, enum role);	/* close its channel */
 	void	(*timer)(void *, enum parent_timer, int64_t ms); /* 0: off */
-	/* All children are ready: give up what is not needed.  0 or -1. */
-	int	(*confine)(void *);
+	/*
+	 * All children are ready: give up what is not needed.  0 and what
+	 * was reached, or -1 (already said).
+	 */
+	int	(*confine)(void *, struct msg_ready *);
 	void	(*notify)(void *, enum parent_note);
 	/* Nobody is left: end with this exit status. */
 	void	(*finish)(void *, int status);
@@ -82,7 +86,7 @@ struct parent_child {
 	int			 closed;	/* its channel is */
 	int			 asked;		/* to stop: 1; killed: 2 */
 	int			 answered;	/* CONF_OK or CONF_ERR */
-	uint32_t		 reached;
+	struct msg_ready	 ready;		/* what it reached */
 };
 
 struct parent {

@@ -381,27 +381,26 @@ world_timer(void *arg, enum parent_timer which, int64_t ms)
 }
 
 static int
-world_confine(void *arg)
+world_confine(void *arg, struct msg_ready *reached)
 {
 	struct shell		*sh = arg;
 	struct confine_paths	 paths;
-	struct msg_ready	 reached;
 	uint32_t		 missing;
 	char			 names[128];
 
 	memset(&paths, 0, sizeof(paths));
 	paths.allow_dir = sh->files->allow_dir;
 	paths.run_dir = sh->files->run_dir;
-	if (confine_parent(&paths, &reached) == -1) {
+	if (confine_parent(&paths, reached) == -1) {
 		log_warnx("the parent could not be confined: %s",
-		    reached.note);
+		    reached->note);
 		return -1;
 	}
-	missing = confine_required(ROLE_PARENT, 0) & ~reached.reached;
+	missing = confine_required(ROLE_PARENT, 0) & ~reached->reached;
 	parent_names(missing, names, sizeof(names));
 	if (missing != 0 && !sh->files->conf.allow_unconfined) {
 		log_warnx("the parent could not be confined: without %s: %s",
-		    names, reached.note);
+		    names, reached->note);
 		return -1;
 	}
 	if (missing != 0)
@@ -627,6 +626,7 @@ parent_run(struct parent_files *files, int verbose, int child_stderr,
 	shell_events(&sh);
 	memset(&conf, 0, sizeof(conf));
 	conf.build = build_id;
+	conf.pid = (long)getpid();
 	conf.is_root = geteuid() == 0;
 	conf.allow_unconfined = files->conf.allow_unconfined;
 	/* Time to end by themselves, then from TERM to KILL. */

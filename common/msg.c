@@ -78,6 +78,7 @@ static const struct msg_rule rules[MSG_COUNT] = {
 	/* Also told without a question, after SIGHUP. */
 	RULE(RELOAD_RESULT, MSG_WAY(P, E), RUN, 0, NONE, 0),
 	RULE(STOP, DOWN, RUN, 4, NONE, 0),
+	RULE(PROCESS, MSG_WAY(P, E), RUN, 0, NONE, 0),
 
 	/* What the server says; the executor believes no more than this. */
 	RULE(COMMAND, MSG_WAY(N, E), RUN, 0, NONE, 0),

@@ -53,6 +53,7 @@ enum msg_type {
 	MSG_RELOAD,		/* executor asks for a reload */
 	MSG_RELOAD_RESULT,
 	MSG_STOP,		/* finish and exit with 0 */
+	MSG_PROCESS,		/* to the executor, for status: one process */
 
 	/* network <-> executor */
 	MSG_COMMAND,
@@ -178,6 +179,14 @@ struct msg_conf {		/* CONF_*, RELOAD_RESULT */
 	uint64_t	 generation;
 	uint8_t		 ok;
 	char		 error[ERROR_SIZE];
+};
+
+struct msg_process {
+	uint8_t		 role;
+	uint32_t	 pid;
+	uint32_t	 reached;	/* CONFINED_* */
+	uint32_t	 landlock_abi;
+	char		 note[ERROR_SIZE];	/* as in READY */
 };
 
 struct msg_reload {

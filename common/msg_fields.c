@@ -55,6 +55,12 @@ static const struct field f_ready[] = {
 	U32(msg_ready, landlock_abi), TEXT(msg_ready, note), END
 };
 
+static const struct field f_process[] = {
+	ENUM(msg_process, role, ROLE_COUNT), U32(msg_process, pid),
+	U32R(msg_process, reached, 0, CONFINED_ALL),
+	U32(msg_process, landlock_abi), TEXT(msg_process, note), END
+};
+
 static const struct field f_conf[] = {
 	U64(msg_conf, generation), BOOL(msg_conf, ok),
 	TEXT(msg_conf, error), END
@@ -286,6 +292,7 @@ const struct field_type	 msg_types[MSG_COUNT] = {
 	TYPE(CONF_ERR, msg_conf, f_conf, NULL),
 	TYPE(CONF_COMMIT, msg_conf, f_conf, NULL),
 	TYPE(CONF_ABORT, msg_conf, f_conf, NULL),
+	TYPE(PROCESS, msg_process, f_process, NULL),
 	TYPE(RELOAD, msg_reload, f_reload, NULL),
 	TYPE(RELOAD_RESULT, msg_conf, f_conf, NULL),
 	TYPE(COMMAND, msg_command, f_command, NULL),

@@ -217,12 +217,6 @@ executor_set_allowlist(struct executor *x, struct allowlist *al,
 	    (unsigned long long)generation, al->n);
 }
 
-void
-executor_set_ready(struct executor *x, const struct msg_ready *ready)
-{
-	x->ready = *ready;
-	x->has_ready = 1;
-}
 
 static void
 caught_up(struct executor *x, void *arg, const void *answer)
@@ -376,7 +370,11 @@ executor_message(struct executor *x, enum role from, enum msg_type type,
 		job_exit(x, payload);
 	else if (from == ROLE_PARENT && type == MSG_STOP)
 		job_stop(x);
-	else if (from == ROLE_PARENT && type == MSG_RELOAD_RESULT) {
+	else if (from == ROLE_PARENT && type == MSG_PROCESS) {
+		const struct msg_process	*m = payload;
+
+		x->processes[m->role] = *m;
+	} else if (from == ROLE_PARENT && type == MSG_RELOAD_RESULT) {
 		/* After a signal nobody here asked for it. */
 		if (id != 0)
 			answer(x, ROLE_PARENT, type, id, payload);

@@ -303,8 +303,7 @@ struct executor {
 	uint8_t		 hmac_key[DB_HMAC_KEY_SIZE];
 	monotime_t	 started;
 	int64_t		 started_wall;
-	struct msg_ready ready;
-	int		 has_ready;
+	struct msg_process processes[ROLE_COUNT];	/* pid 0: not told */
 
 	struct asks	 asks;
 	size_t		 nasks;

@@ -480,7 +480,6 @@ executor_main(int verbose)
 	    proc_take_file(&sh->proc, FILE_CONTROL));
 	if (confine_executor(&paths, &ready) == -1)
 		fatalx("confinement: %s", ready.note);
-	executor_set_ready(sh->core, &ready);
 	proc_ready(&sh->proc, &ready);
 	sh->chans[ROLE_PARENT] = chan_new(sh->base, &sh->proc.parent,
 	    shell_on_message, NULL, sh);

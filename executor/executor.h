@@ -61,8 +61,6 @@ void	 executor_free(struct executor *);
 /* A checked allowlist takes effect; the core owns it from now on. */
 void	 executor_set_allowlist(struct executor *, struct allowlist *,
 	    uint64_t generation);
-/* Confinement that this process reached, for status. */
-void	 executor_set_ready(struct executor *, const struct msg_ready *);
 
 /*
  * One decoded message from a sibling.  fd is consumed.  payload is the

@@ -74,6 +74,8 @@ TEST(users)
 
 TEST(lists)
 {
+	struct msg_process	 process;
+
 	world_up();
 	post(ALICE, "!ban @carol \"quote \\\" and \\\\\" 1h");
 	CHECK_INT(ctl("bans", "list", NULL), 0);
@@ -83,8 +85,15 @@ TEST(lists)
 	CHECK_INT(ctl("jobs", "list", NULL), 0);
 	CHECK_INT(w.nrows, 1);
 	CHECK_HAS(w.rows[0], "\"script\":\"hello\",\"state\":\"finished\"");
+	memset(&process, 0, sizeof(process));
+	process.role = ROLE_RUNNER;
+	process.pid = 77;
+	process.reached = CONFINED_SECCOMP;
+	executor_message(w.x, ROLE_PARENT, MSG_PROCESS, 0, -1, &process);
 	CHECK_INT(ctl("status", NULL), 0);
-	CHECK_INT(w.nrows, 6);
+	CHECK_INT(w.nrows, 7);
+	CHECK_HAS(w.rows[5], "runner");
+	CHECK_HAS(w.rows[5], "process 77, confined by seccomp");
 	world_net(NET_DOWN);
 	CHECK_INT(ctl("status", NULL), 1);
 	world_end();

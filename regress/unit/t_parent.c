@@ -53,7 +53,8 @@ static void
 w_send(void *arg, enum role role, enum msg_type type, uint32_t id, int fd,
     const void *payload)
 {
-	const struct msg_conf	*c = payload;
+	const struct msg_conf		*c = payload;
+	const struct msg_process	*m = payload;
 
 	(void)arg;
 	if (fd != -1)
@@ -61,7 +62,10 @@ w_send(void *arg, enum role role, enum msg_type type, uint32_t id, int fd,
 	note("send %s %s", role_name(role), msg_name(type));
 	if (id != 0)
 		note(" id=%u", id);
-	if (c != NULL)
+	if (type == MSG_PROCESS)
+		note(" %s pid=%u reached=%x", role_name((enum role)m->role),
+		    m->pid, m->reached);
+	else if (c != NULL)
 		note(" g=%llu%s%s", (unsigned long long)c->generation,
 		    c->error[0] != '\0' ? " " : "", c->error);
 	note("\n");
@@ -109,10 +113,11 @@ w_timer(void *arg, enum parent_timer which, int64_t ms)
 }
 
 static int
-w_confine(void *arg)
+w_confine(void *arg, struct msg_ready *reached)
 {
 	(void)arg;
 	note("confine\n");
+	reached->reached = CONFINED_NNP;
 	return confine_fails ? -1 : 0;
 }
 
@@ -159,7 +164,7 @@ quiet_log(void)
 static void
 begin(int is_root, int allow)
 {
-	struct parent_conf	 conf = { "build", is_root, allow, 10000 };
+	struct parent_conf	 conf = { "build", 99, is_root, allow, 10000 };
 
 	quiet_log();
 	spawn_fails = confine_fails = fds_open = next_fd = finished = 0;
@@ -265,7 +270,13 @@ TEST(starts_in_order)
 	ready(ROLE_NETWORK, CONFINED_ALL);
 	CHECK_STR(trace, "spawn audit\nequip audit\nspawn runner\n"
 	    "equip runner\nspawn executor\nequip executor\nspawn network\n"
-	    "equip network\nconfine\nnotify ready\n");
+	    "equip network\nconfine\n"
+	    "send executor PROCESS parent pid=99 reached=1\n"
+	    "send executor PROCESS network pid=101 reached=7f\n"
+	    "send executor PROCESS executor pid=102 reached=7f\n"
+	    "send executor PROCESS runner pid=103 reached=7f\n"
+	    "send executor PROCESS audit pid=104 reached=7f\n"
+	    "notify ready\n");
 	CHECK_INT(p.state, PARENT_RUNNING);
 	CHECK_INT(timers[PARENT_TIMER_READY], 0);
 }
