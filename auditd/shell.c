@@ -24,6 +24,7 @@
 #define SAVE_MS		50		/* the state file lags this far */
 #define PROBE_S		1		/* looks for room while full */
 #define TAIL_BYTES	(4 * 1024 * 1024)
+#define QUEUE_BYTES	(1024 * 1024)	/* of intents on their way */
 
 struct shell {
 	struct auditd		 audit;
@@ -34,6 +35,8 @@ struct shell {
 	struct event		*commit;
 	struct event		*save;
 	struct event		*probe;
+	struct event		*dangling;
+	size_t			 told;		/* open intents */
 	uint32_t		 end_id;	/* of AUDIT_END */
 	int			 stopping;
 	/* too large for the stack */
@@ -125,13 +128,44 @@ on_probe(evutil_socket_t fd, short what, void *arg)
 		fatalx("evtimer_add");
 }
 
+/*
+ * The intents without a result, as fast as the executor takes them: it
+ * appends nothing before it has heard all of them, so they stay in place.
+ */
+static void
+send_dangling(struct shell *s)
+{
+	const struct chain	*c = &s->audit.chain;
+	struct timeval		 tv = { 0, 10 * 1000 };
+
+	for (; s->told < c->nopen; s->told++) {
+		if (chan_queued(s->executor) > QUEUE_BYTES) {
+			if (evtimer_add(s->dangling, &tv) == -1)
+				fatalx("evtimer_add");
+			return;
+		}
+		if (audit_dangling(&s->audit, s->told, &s->msg.dangling) == -1)
+			fatalx("%s: intent %s cannot be read again",
+			    NAME_AUDIT_LOG, c->open[s->told].execution_id);
+		(void)chan_send(s->executor, MSG_DANGLING, 0, -1,
+		    &s->msg.dangling);
+	}
+}
+
+static void
+on_dangling(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	send_dangling(arg);
+}
+
 static void
 send_state(struct shell *s)
 {
 	const struct audit_keys	*k = &s->audit.keys;
 	const struct chain	*c = &s->audit.chain;
 	struct msg_audit_state	 m;
-	size_t			 i;
 
 	memset(&m, 0, sizeof(m));
 	(void)strlcpy(m.origin, k->state.origin, sizeof(m.origin));
@@ -144,13 +178,7 @@ send_state(struct shell *s)
 	    s->audit.recovery.torn_bytes == 0);
 	m.dangling = (uint32_t)c->nopen;
 	(void)chan_send(s->executor, MSG_AUDIT_STATE, 0, -1, &m);
-	for (i = 0; i < c->nopen; i++) {
-		if (audit_dangling(&s->audit, i, &s->msg.dangling) == -1)
-			fatalx("%s: intent %s cannot be read again",
-			    NAME_AUDIT_LOG, c->open[i].execution_id);
-		(void)chan_send(s->executor, MSG_DANGLING, 0, -1,
-		    &s->msg.dangling);
-	}
+	send_dangling(s);
 }
 
 /*
@@ -376,6 +404,7 @@ setup(struct shell *s, struct msg_ready *ready)
 	s->commit = new_event(s, on_commit);
 	s->save = new_event(s, on_save);
 	s->probe = new_event(s, on_probe);
+	s->dangling = new_event(s, on_dangling);
 	confine(s, ready, unconfined);
 	if (audit_open(&s->audit, origin, why, sizeof(why)) == -1)
 		fatalx("%s", why);

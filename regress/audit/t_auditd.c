@@ -329,6 +329,43 @@ TEST(killed_at_any_moment)
 	al_free(l);
 }
 
+/* More of them than a channel holds at once. */
+TEST(many_open_intents)
+{
+	static struct msg_append	 m;
+	static struct msg_dangling	 d;
+	struct al			*l = al_new();
+	struct run			 r;
+	struct imsg			 in;
+	char				 err[4096];
+	size_t				 n;
+	unsigned int			 i;
+
+	begin(&r, l);
+	CHECK(is_up(&r));
+	for (i = 0; i < 300; i++) {
+		al_intent(&m, i);
+		n = strlcpy(m.detail, "{\"scriptName\":\"deploy\",\"arguments\":"
+		    "{\"a\":\"", sizeof(m.detail));
+		memset(m.detail + n, 'x', 32000);
+		strlcpy(m.detail + n + 32000, "\"}}", 4);
+		CHECK_INT(append(&r, i + 1, &m).ok, 1);
+	}
+	kill(r.pid, SIGKILL);
+	finish(&r, err, sizeof(err));
+	begin(&r, l);
+	CHECK(is_up(&r));
+	CHECK_INT(r.state.dangling, 300);
+	for (i = 0; i < r.state.dangling; i++) {
+		CHECK_INT(hear(&r.executor, &in), MSG_DANGLING);
+		decode(&in, &d);
+		CHECK_INT(strlen(d.arguments), 32008);
+	}
+	say(&r.parent, MSG_STOP, 0, -1, NULL);
+	finish(&r, err, sizeof(err));
+	al_free(l);
+}
+
 /* Its siblings' deaths end it; a damaged log does not let it begin. */
 TEST(it_ends_and_says_why)
 {
