@@ -235,6 +235,7 @@ struct net {
 	char		 version[NAME_SIZE];
 	uint32_t	 max_post;
 	uint64_t	 max_file;
+	int		 has_limits;	/* they are the server's word */
 	int64_t		 skew;
 	uint32_t	 rtt;
 

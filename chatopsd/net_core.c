@@ -398,8 +398,11 @@ net_timer(struct net *n, enum net_timer timer)
 		break;
 	case TIMER_CATCHUP:
 		n->world->timer(n->arg, TIMER_CATCHUP, NET_RECONCILE);
-		if (n->session.state == SESSION_UP)
+		if (n->session.state == SESSION_UP) {
 			catchup_reconcile(n);
+			if (!n->has_limits)
+				identify_start(n);
+		}
 		break;
 	case TIMER_WARM:
 		net_keep_warm(n);

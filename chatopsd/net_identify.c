@@ -68,9 +68,10 @@ limits_done(struct net *n, struct call *c, const struct http_answer *a)
 	n->session.asking_limits = 0;
 	if (a->status == 200)
 		config = mm_parse(a->body, a->len);
-	if (json_is_object(config))
+	if (json_is_object(config)) {
 		limits_from(n, config);
-	else if (a->status != 401)
+		n->has_limits = 1;
+	} else if (a->status != 401)
 		log_warnx("the server's limits are unknown (%s): using %u "
 		    "characters", call_error(a, buf, sizeof(buf)),
 		    n->max_post);

@@ -400,6 +400,9 @@ session_check_up(struct net *n)
 	session_set_state(n, SESSION_UP, -1);
 	n->world->timer(n->arg, TIMER_CATCHUP, NET_RECONCILE_FIRST);
 	n->world->timer(n->arg, TIMER_PROBE, NET_PROBE);
+	/* who forgot us may have been restarted with other limits */
+	if (s->resuming && s->greeted)
+		identify_start(n);
 }
 
 static void

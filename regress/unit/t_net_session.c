@@ -96,6 +96,27 @@ TEST(limits_of_the_server)
 	w_end();
 }
 
+TEST(limits_are_asked_for_again)
+{
+	w_begin();
+	net_start(w.net);
+	CHECK_INT(w_answer("/users/me", 200, W_ME), 0);
+	CHECK_INT(w_answer("/config/client", 502, "<html>"), 0);
+	w_opened();
+	w_hello(CONN1);
+	w_pong();
+	CHECK_INT(w_state()->max_post, NET_DEFAULT_POST);
+	w_pass(NET_PING_INTERVAL);
+	w_pong();
+	w_pass(NET_PING_INTERVAL);
+	w_pong();
+	CHECK_INT(w_answer("/users/me/teams", 200, "[]"), 0);
+	w_identify();
+	CHECK_INT(w_state()->max_post, 16383);
+	CHECK_INT(STATE(), SESSION_UP);
+	w_end();
+}
+
 TEST(not_the_bots_account)
 {
 	const char	*bad[] = {
@@ -183,6 +204,11 @@ TEST(resume_refused)
 	CHECK_INT(STATE(), SESSION_UP);
 	CHECK_STR(w.net->session.connection_id, CONN2);
 	CHECK_INT(w.net->session.next, 1);
+	/* it may have been restarted: other limits, another name */
+	CHECK_INT(w_answer("/users/me", 200, W_ME), 0);
+	CHECK_INT(w_answer("/config/client", 200,
+	    "{\"MaxPostSize\":\"4000\"}"), 0);
+	CHECK_INT(w_state()->max_post, 4000);
 	w_event();
 	CHECK_INT(STATE(), SESSION_UP);
 	w_end();
