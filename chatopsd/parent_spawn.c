@@ -48,14 +48,15 @@ spawn_path(enum role role, char *out, size_t size)
 	self[n] = '\0';
 	for (i = 0; programs[i].role != role; i++)
 		continue;
-	if (strcmp(self, PATH_CHATOPSD) == 0)
-		len = snprintf(out, size, "%s", programs[i].installed);
-	else {
+	if (strcmp(self, PATH_CHATOPSD) != 0) {
 		(void)strlcpy(copy, self, sizeof(copy));
 		len = snprintf(out, size, "%s/%s", dirname(copy),
 		    programs[i].beside);
+		if (len > 0 && (size_t)len < size && access(out, X_OK) == 0)
+			return 0;
 	}
-	if (len < 0 || (size_t)len >= size) {
+	/* Also where a link leads to our folder by another name. */
+	if (strlcpy(out, programs[i].installed, size) >= size) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}

@@ -88,7 +88,8 @@ static int
 check_folder(struct walk *w, const struct stat *st, const char *path)
 {
 	if (check_owner(w, st, path) == -1)
-		return -1;
+		return remedy(w, "use a folder of your own, or chown %lu %s",
+		    (unsigned long)geteuid(), path);
 	if ((st->st_mode & 022) == 0)
 		return 0;
 	/* /tmp: others may add names, but not move or remove ours. */
