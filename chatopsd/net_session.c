@@ -522,7 +522,7 @@ session_text(struct net *n, const char *text, size_t len)
 	if (mm_envelope_parse(&env, text, len, &why) == -1) {
 		(void)snprintf(buf, sizeof(buf),
 		    "the server sent a malformed message: %s", why);
-		/* A server that replays it to who resumes would do so for ever. */
+		/* a server that replays it would do so for ever */
 		s->connection_id[0] = '\0';
 		session_lost(n, buf);
 		return;
