@@ -66,6 +66,7 @@ COMMON_SRCS = \
 	common/verify.c \
 	common/verify_ids.c \
 	common/verify_more.c \
+	common/verify_pool.c \
 	common/verify_sha256.c
 
 CHATOPSD_SRCS = \

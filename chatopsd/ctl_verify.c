@@ -186,18 +186,16 @@ add_note(struct request *q, const char *s)
 	return 0;
 }
 
-/* One thread is all there is; a number is understood, not obeyed blindly. */
+/* As many threads as processors, unless told otherwise. */
 static int
-set_threads(const char *s)
+set_threads(struct request *q, const char *s)
 {
 	uint64_t	 n;
 
-	if (set_number("-j", s, 64, &n) == -1)
+	if (set_number("-j", s, VERIFY_THREADS_MAX, &n) == -1)
 		return -1;
-	if (n == 1)
-		return 0;
-	warnx("-j %s: this version verifies in one thread", ctl_safe(s));
-	return -1;
+	q->o.threads = (unsigned int)n;
+	return 0;
 }
 
 static int
@@ -227,7 +225,7 @@ set_option(struct request *q, int ch)
 	case 'm':
 		return set_max_age(q, optarg);
 	case 'j':
-		return set_threads(optarg);
+		return set_threads(q, optarg);
 	case 'J':
 		q->json = 1;
 		return 0;
@@ -235,7 +233,7 @@ set_option(struct request *q, int ch)
 		warnx("usage: chatopsctl [-f file] audit verify [--json] "
 		    "[--genesis HASH] [--anchor SEQ:HASH] [--log-key VKEY] "
 		    "[--note FILE] [--db FILE] [--fast] [--from SEQ] "
-		    "[--max-age DURATION] [FILE ...]");
+		    "[--max-age DURATION] [-j N] [FILE ...]");
 		return -1;
 	}
 }
@@ -515,6 +513,7 @@ int
 ctl_verify(const struct conf *conf, int argc, char **argv, int json)
 {
 	static struct request	 q;
+	long			 n;
 
 	memset(&q, 0, sizeof(q));
 	q.json = json;
@@ -522,6 +521,10 @@ ctl_verify(const struct conf *conf, int argc, char **argv, int json)
 	q.o.notes = q.notes;
 	q.o.finding = on_finding;
 	q.o.arg = &q;
+	n = sysconf(_SC_NPROCESSORS_ONLN);
+	if (n > 1)
+		q.o.threads = n < VERIFY_THREADS_MAX ? (unsigned int)n :
+		    VERIFY_THREADS_MAX;
 	if (read_options(&q, argc, argv) == -1)
 		return VERIFY_ERROR;
 	return run(&q, conf, argc - optind, argv + optind);

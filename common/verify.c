@@ -165,18 +165,31 @@ check_place(struct verify *v, const struct audit_line *l)
 	memcpy(v->timestamp, l->timestamp, sizeof(v->timestamp));
 }
 
+void
+verify_bad_signature(struct verify *v, uint64_t seq, const char *execution_id,
+    const uint8_t key[32])
+{
+	struct audit_line	 l;
+	char			 base64[AUDIT_BASE64_32 + 1];
+
+	memset(&l, 0, sizeof(l));
+	l.seq = seq;
+	(void)strlcpy(l.execution_id, execution_id, sizeof(l.execution_id));
+	audit_base64_write(key, 32, base64);
+	verify_at(v, V_BAD_SIGNATURE, &l, "signature does not verify under %s",
+	    base64);
+}
+
 static void
 check_signature(struct verify *v, char *s, size_t len,
     const struct audit_line *l)
 {
-	char	 key[AUDIT_BASE64_32 + 1];
-
 	v->r->signatures++;
-	if (audit_line_verify(s, len, l))
-		return;
-	audit_base64_write(l->public_key, 32, key);
-	verify_at(v, V_BAD_SIGNATURE, l, "signature does not verify under %s",
-	    key);
+	if (v->pool != NULL)
+		verify_pool_add(v->pool, s, len, l);
+	else if (!audit_line_verify(s, len, l))
+		verify_bad_signature(v, l->seq, l->execution_id,
+		    l->public_key);
 }
 
 /*
@@ -587,6 +600,8 @@ run_files(struct verify *v, struct verify_file *files, size_t n)
 	}
 	if (v->digest == NULL)
 		verify_error(v, "no memory");
+	if (v->pool != NULL)
+		verify_pool_drain(v->pool);
 	/* fast mode: the last line's signature after all */
 	if (v->last_len > 0)
 		verify_last(v);
@@ -617,6 +632,7 @@ verify_run(const struct verify_options *o, struct verify_file *files,
 	v->r = r;
 	v->files = files;
 	merkle_init(&v->tree, verify_sha256);
+	v->pool = verify_pool_new(v, o->threads);
 	run_files(v, files, n);
 	r->has_root = v->has_tree;
 	if (r->has_root)
@@ -624,6 +640,7 @@ verify_run(const struct verify_options *o, struct verify_file *files,
 	r->exit = conclude(v);
 done:
 	if (v != NULL) {
+		verify_pool_free(v->pool);
 		verify_digest_free(v->digest);
 		ids_free(v->ids);
 		free(v->suspects);

@@ -59,6 +59,7 @@ const char	*verify_code_name(enum verify_code);
 #define VERIFY_FINDINGS_MAX	10	/* told of one code; all are counted */
 #define VERIFY_OPEN_MAX		(1 << 20)	/* intents without a result */
 #define VERIFY_TEXT_SIZE	256
+#define VERIFY_THREADS_MAX	64
 
 struct verify_finding {
 	enum verify_code code;
@@ -103,6 +104,7 @@ struct verify_options {
 	struct verify_note	*notes;
 	size_t			 nnotes;
 	int			 fast;
+	unsigned int		 threads;	/* for signatures; 0, 1: none */
 	uint64_t		 from;		/* signatures from that seq */
 	int64_t			 max_age_ms;	/* 0: any */
 	int64_t			 now_ms;

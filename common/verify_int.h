@@ -33,6 +33,7 @@ struct verify {
 	size_t				 nsuspects;
 	size_t				 next_anchor;
 	size_t				 next_note;
+	struct verify_pool		*pool;	/* NULL: in this thread */
 	char				 last[AUDIT_LINE_MAX];
 	size_t				 last_len;	/* 0: verified */
 };
@@ -52,5 +53,16 @@ void	 verify_suspects(struct verify *, size_t nfiles);
 void	 verify_dangling(struct verify *);
 /* The signature of the last line, which fast mode put aside. */
 void	 verify_last(struct verify *);
+
+/* The finding, at the place that v has. */
+void	 verify_bad_signature(struct verify *, uint64_t seq,
+	    const char *execution_id, const uint8_t key[32]);
+
+/* verify_pool.c: signatures in threads of their own. */
+struct verify_pool *verify_pool_new(struct verify *, unsigned int n);
+void	 verify_pool_add(struct verify_pool *, const char *, size_t,
+	    const struct audit_line *);
+void	 verify_pool_drain(struct verify_pool *);
+void	 verify_pool_free(struct verify_pool *);
 
 #endif

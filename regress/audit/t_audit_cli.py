@@ -220,7 +220,7 @@ class Audit(unittest.TestCase):
                 ['verify', '--policy', 'x', FIRST],
                 ['verify', '--max-age', 'x', FIRST],
                 ['verify', '--from', 'x', FIRST],
-                ['verify', '-j', '2', FIRST],
+                ['verify', '-j', '65', FIRST],
                 ['verify', '--nonsense', FIRST],
                 ['verify', '/nonexistent'],
                 ['verify', self.dir],
@@ -241,6 +241,8 @@ class Audit(unittest.TestCase):
         self.assertEqual(ctl('verify', '--max-age', '3650d', *args)[0], 0)
         _, _, last = findings('--from', '10', *args)
         self.assertEqual(last['signatures'], 6)
+        for j in '1248':
+            self.assertEqual(ctl('verify', '-j', j, *args)[0], 0)
         _, _, last = findings('--fast', *args)
         self.assertEqual(last['signatures'], 4)
 

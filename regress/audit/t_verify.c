@@ -34,13 +34,14 @@ struct outside {
 	int	 anchor;	/* 1: the model's; 2: the copy's own last */
 	int	 note;		/* the model's of 16 lines */
 	int	 fast;
+	unsigned int threads;
 };
 
-static const struct outside	 all = { 1, 1, 0, 0 };
-static const struct outside	 pinned = { 1, 0, 0, 0 };
-static const struct outside	 nothing = { 0, 0, 0, 0 };
-static const struct outside	 noted = { 0, 0, 1, 0 };
-static const struct outside	 own = { 1, 2, 0, 0 };
+static const struct outside	 all = { 1, 1, 0, 0, 0 };
+static const struct outside	 pinned = { 1, 0, 0, 0, 0 };
+static const struct outside	 nothing = { 0, 0, 0, 0, 0 };
+static const struct outside	 noted = { 0, 0, 1, 0, 0 };
+static const struct outside	 own = { 1, 2, 0, 0, 0 };
 
 static struct verify_result	 result;
 static char			*original[VECTOR_LINES];
@@ -227,6 +228,7 @@ outside_set(struct verify_options *o, const struct outside *k,
 	o->anchors = a;
 	o->notes = n;
 	o->fast = k->fast;
+	o->threads = k->threads;
 	o->has_genesis = k->genesis;
 	audit_hex_read(VECTOR_GENESIS, 64, o->genesis, 32);
 	if (k->anchor) {
@@ -273,7 +275,10 @@ run(const struct copy *c, const struct outside *k)
 	return (int)result.exit;
 }
 
-/* Exit status and code, in full and in fast mode, then the copy is gone. */
+/*
+ * Exit status and code, in full, in fast mode and with threads, then the
+ * copy is gone.
+ */
 static void
 want_at(int line, struct copy *c, const struct outside *k, int exit_status,
     int code)
@@ -281,8 +286,11 @@ want_at(int line, struct copy *c, const struct outside *k, int exit_status,
 	struct outside	 f = *k;
 	int		 i, got, before = test_bad;
 
-	for (f.fast = 0; f.fast < 2; f.fast++) {
+	for (f.fast = 0; f.fast < 3; f.fast++) {
+		f.threads = f.fast == 2 ? 3 : 0;
+		f.fast %= 2;
 		got = run(c, &f);
+		f.fast = f.threads == 3 ? 2 : f.fast;
 		CHECK_INT(got, exit_status);
 		if (code != -1)
 			CHECK(result.counts[code] > 0);
@@ -840,6 +848,62 @@ TEST(random_bits_and_truncations)
 	for (c.chop = 1; c.chop < whole; c.chop += 37)
 		CHECK_INT(run(&c, &k), VERIFY_TAMPER);
 	discard(&c);
+}
+
+/* Many lines of many batches: each bad one is found, by line. */
+static struct verify_finding	 bad[16];
+static size_t			 nbad;
+
+static void
+collect(void *arg, const struct verify_finding *f)
+{
+	(void)arg;
+	if (f->code == V_BAD_SIGNATURE && nbad < 16)
+		bad[nbad++] = *f;
+}
+
+TEST(threads_find_what_one_finds)
+{
+	struct copy		 c = fresh(), d = fresh();
+	struct verify_options	 o;
+	struct verify_anchor	 a;
+	struct verify_note	 n;
+	struct verify_file	 f;
+	const char		*line;
+	size_t			 i, threads;
+
+	c.cuts[0] = 0;
+	memset(&f, 0, sizeof(f));
+	f.name = strdup("log");
+	f.fd = file_of(&c, 0, 10, &f.size);
+	edit(&d, 9, "\"exitCode\":137", "\"exitCode\":138");
+	/* the last line again and again, now and then with a wrong signature */
+	for (i = 0; i < 1000; i++) {
+		line = i % 100 == 50 ? d.lines[9] : c.lines[9];
+		if (write(f.fd, line, strlen(line)) == -1 ||
+		    write(f.fd, "\n", 1) == -1)
+			exit(1);
+	}
+	f.size = (uint64_t)lseek(f.fd, 0, SEEK_END);
+	for (threads = 1; threads < 6; threads++) {
+		outside_set(&o, &nothing, &c, &a, &n);
+		o.threads = (unsigned int)threads;
+		o.finding = collect;
+		nbad = 0;
+		memset(&result, 0, sizeof(result));
+		CHECK_INT(verify_run(&o, &f, 1, &result), VERIFY_TAMPER);
+		CHECK_INT(result.counts[V_BAD_SIGNATURE], 10);
+		CHECK_INT(result.signatures, 1010);
+		CHECK_INT(nbad, 10);
+		for (i = 0; i < 10; i++)
+			CHECK_INT(bad[i].line, 10 + 100 * i + 51);
+		CHECK_INT(bad[0].seq, 9);
+		CHECK(strstr(bad[0].text, "UpTCSbTW") != NULL);
+	}
+	close(f.fd);
+	free(f.name);
+	discard(&c);
+	discard(&d);
 }
 
 TEST(merkle_small_trees)
