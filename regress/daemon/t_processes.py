@@ -77,16 +77,19 @@ def token_is_nowhere(bot, what):
 def holds(pid, needle):
     """How often that is in the memory of a process; root only."""
     count = 0
+    step = 1 << 24
     with open("/proc/%d/maps" % pid) as maps, \
             open("/proc/%d/mem" % pid, "rb", 0) as mem:
         for line in maps:
             part = line.split()
+            low, high = [int(x, 16) for x in part[0].split("-")]
             if "r" not in part[1] or "[v" in line:
                 continue
-            low, high = [int(x, 16) for x in part[0].split("-")]
             try:
-                mem.seek(low)
-                count += mem.read(high - low).count(needle)
+                for at in range(low, high, step):
+                    mem.seek(at)
+                    count += mem.read(min(
+                        step + len(needle) - 1, high - at)).count(needle)
             except (OSError, OverflowError):
                 pass
     return count
@@ -96,6 +99,10 @@ def token_is_wiped(bot, what):
     """In the memory of the network process alone."""
     if not IS_ROOT:
         return
+    with open("/proc/%d/maps" % bot.proc.pid) as f:
+        if "libasan" in f.read():
+            tally.skip("memory", "instrumented code leaves copies")
+            return
     pids = dict(bot.children(), parent=bot.proc.pid)
     try:
         where = {r: holds(p, lib.TOKEN.encode()) for r, p in pids.items()}
