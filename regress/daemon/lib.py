@@ -51,6 +51,12 @@ class Tally:
         sys.exit(1 if self.failed else 0)
 
 
+def is_instrumented():
+    """True when the programs were built for AddressSanitizer."""
+    with open(CHATOPSD, "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 def free_port():
     """A port of loopback on which nobody listens now."""
     import socket

@@ -267,7 +267,8 @@ class Scene:
 
 class Clock:
     """The daemon's monotonic clock, to be put forward by jump(seconds).
-    wrap is for Scene.up(), None where that cannot be done."""
+    wrap is for Scene.up(), None where that cannot be done, and why says
+    why not."""
 
     def __init__(self, bot):
         here = os.path.dirname(os.path.abspath(__file__))
@@ -284,7 +285,11 @@ class Clock:
         ok = p.returncode == 0 and subprocess.run(
             wrap + ["true"], stdin=subprocess.DEVNULL,
             capture_output=True).returncode == 0
-        self.wrap = wrap if ok else None
+        self.wrap, self.why = wrap, ""
+        if not ok:
+            self.wrap, self.why = None, "no mount namespace here"
+        elif lib.is_instrumented():
+            self.wrap, self.why = None, "a sanitizer wants to be first"
 
     def jump(self, seconds):
         self.ns += int(seconds * 1e9)

@@ -398,7 +398,7 @@ def frames(s):
     """Frames that are none, and what is too big for anybody."""
     mm = s.mm
     if s.clock.wrap is None:
-        tally.skip("frames", "no mount namespace here")
+        tally.skip("frames", s.clock.why)
         return
     f = Forgery(s)
     bad = [

@@ -297,7 +297,7 @@ def bans():
             tally.check(not s.thread(post), "and once an hour",
                         s.thread(post))
         else:
-            tally.skip("once an hour", "no mount namespace here")
+            tally.skip("once an hour", clock.why)
         s.ask("alice", "!unban @carol", "not banned any more")
         s.runs("carol", "!mark free")
         clock.close()
@@ -369,7 +369,7 @@ def audit_stopped_long():
     with Scene(tally) as s:
         clock = Clock(s.bot)
         if clock.wrap is None:
-            tally.skip("stopped audit", "no mount namespace here")
+            tally.skip("stopped audit", clock.why)
             return
         s.up(wrap=clock.wrap)
         pid = s.bot.children()["audit"]
@@ -508,7 +508,7 @@ def token_refused():
                         s.thread(post))
             s.runs("bob", "!mark back")
         else:
-            tally.skip("token", "no mount namespace here")
+            tally.skip("token", clock.why)
         tally.check(good not in s.bot.text(), "no token in the log")
         clock.close()
         s.down()
