@@ -345,7 +345,8 @@ TEST(many_open_intents)
 	CHECK(is_up(&r));
 	for (i = 0; i < 300; i++) {
 		al_intent(&m, i);
-		n = strlcpy(m.detail, "{\"scriptName\":\"deploy\",\"arguments\":"
+		n = strlcpy(m.detail,
+		    "{\"scriptName\":\"deploy\",\"arguments\":"
 		    "{\"a\":\"", sizeof(m.detail));
 		memset(m.detail + n, 'x', 32000);
 		strlcpy(m.detail + n + 32000, "\"}}", 4);
