@@ -254,6 +254,9 @@ demo:
 	@MATTERMOST_URL="${MATTERMOST_URL}" TOKEN_FILE="${TOKEN_FILE}" \
 	    ADMIN="${ADMIN}" TEAM="${TEAM}" python3 regress/demo/demo.py
 
+fuzz:
+	@cd regress && ${MAKE} fuzz
+
 bench:
 	@sh .ci/packages
 	@${MAKE} all
@@ -285,5 +288,5 @@ clean:
 	rm -rf .asan
 	cd regress && ${MAKE} clean
 
-.PHONY: all archives asan bench check clean demo install lint packages regress \
+.PHONY: all archives asan bench check clean demo fuzz install lint packages regress \
 	uninstall FORCE

@@ -20,8 +20,7 @@
 
 #define IMSG_HEADER_SIZE	8
 #define IMSG_MAX_PAYLOAD	(80 * 1024)
-/* Above the high mark the sender is told XOFF; the limit is fatal. */
-#define IMSG_QUEUE_HIGH		(512 * 1024)
+/* A peer that reads nothing for so long is given up. */
 #define IMSG_QUEUE_LIMIT	(8 * 1024 * 1024)
 
 struct imsg {

@@ -117,11 +117,33 @@ fail_syntax(struct json_error *e, const char *name, const json_error_t *je)
 	return fail_at(e, name, je->line, je->column, text);
 }
 
+/*
+ * jansson overlooks a NUL behind a number or a literal, and whoever reads
+ * the text again would not.
+ */
+static int
+fail_nul(struct json_error *e, const char *name, const char *text,
+    size_t at)
+{
+	size_t	 i, start = 0;
+	int	 line = 1;
+
+	for (i = 0; i < at; i++)
+		if (text[i] == '\n') {
+			line++;
+			start = i + 1;
+		}
+	return fail_at(e, name, line,
+	    (int)utf8_runes(text + start, at - start) + 1,
+	    "holds a NUL byte");
+}
+
 int
 json_file_parse(struct json_file *jf, const char *name, const char *text,
     size_t len, struct json_error *e)
 {
 	json_error_t	 je;
+	const char	*nul;
 	char		 why[128];
 
 	memset(jf, 0, sizeof(*jf));
@@ -133,6 +155,8 @@ json_file_parse(struct json_file *jf, const char *name, const char *text,
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		return fail_at(e, name, 1, 1,
 		    "begins with a byte order mark; save it without one");
+	if (len > 0 && (nul = memchr(text, '\0', len)) != NULL)
+		return fail_nul(e, name, text, (size_t)(nul - text));
 	if (json_depth_check(text, len, JSON_DEPTH_MAX) == -1) {
 		(void)snprintf(why, sizeof(why),
 		    "nested more than %d levels deep", JSON_DEPTH_MAX);

@@ -60,9 +60,11 @@ skip_value(struct scan *s)
 		else if (c == '}' || c == ']')
 			depth--;
 		else if (c != ',' && c != ':') {
-			while ((c = peek(s)) != -1 &&
-			    strchr(",:]} \t\r\n", c) == NULL)
+			/* At least one, or this would not end. */
+			do
 				s->pos++;
+			while ((c = peek(s)) > 0 &&
+			    strchr(",:]} \t\r\n", c) == NULL);
 			continue;
 		}
 		s->pos++;

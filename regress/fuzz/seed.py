@@ -148,7 +148,10 @@ SCRIPTS = ["""{"scripts": [
            '{"type":"string","regex":"(?<a>(("}}}]}',
            '{"scripts":[{"name":"x","path":"/x"},{"name":"x","path":"/y"}]}',
            '{"scripts":[{"name":"../x","path":"x\\u0000"}]}',
-           '{"scripts":[{"name":"x","path":"/x","sandbox":{},"target":1}]}']
+           '{"scripts":[{"name":"x","path":"/x","sandbox":{},"target":1}]}',
+           # jansson overlooks the NUL; finding the place of the error hung.
+           '{"scripts":[{"async":true\0,"name":"x","path":"/x",'
+           '"concurrency":{"queue":1\0,"max":0}}]}']
 
 COMMANDS = ["deploy service=api-server environment=staging",
             "deploy --service web-app --environment=staging",

@@ -102,8 +102,8 @@ TEST(chan_many_messages_both_ways)
 	for (i = 0; i < 80; i++) {
 		CHECK_INT(chan_send(a.chan, MSG_PATCH, (uint32_t)i, -1, &patch),
 		    0);
-		if (chan_queued(a.chan) > top)
-			top = chan_queued(a.chan);
+		if (a.buf.queued > top)
+			top = a.buf.queued;
 	}
 	CHECK(top > 4 * 1024 * 1024);
 	a.stop_at = 80;
@@ -111,7 +111,7 @@ TEST(chan_many_messages_both_ways)
 	CHECK_INT(b.seen, 80);
 	CHECK_INT(a.seen, 80);
 	CHECK_INT(a.last, 79);
-	CHECK_INT(chan_queued(a.chan), 0);
+	CHECK_INT(a.buf.queued, 0);
 	/* Nothing is left to do: the writable event is not watched. */
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	event_base_loop(base, EVLOOP_NONBLOCK);

@@ -16,6 +16,8 @@
 #include "msg_want.h"
 #include "test.h"
 
+#define QUEUE_HIGH	(512 * 1024)	/* a sender that waits */
+
 static const char	 letters[] = "PNERAC";
 
 /* Descriptors of this process. */
@@ -435,7 +437,7 @@ TEST(imsg_back_pressure)
 	make_channel(&a, ROLE_EXECUTOR, &b, ROLE_NETWORK, PHASE_RUN);
 	msg_limits(MSG_PATCH, &low, &high);
 	while (seen < 2000) {
-		if (sent < 2000 && a.queued < IMSG_QUEUE_HIGH) {
+		if (sent < 2000 && a.queued < QUEUE_HIGH) {
 			len = low + test_random() % (sent % 7 == 0 ?
 			    high - low + 1 : 100);
 			memset(data, (int)(sent & 0xff), len < 60 ? 60 : len);
@@ -453,7 +455,7 @@ TEST(imsg_back_pressure)
 		result = imsg_flush(&a);
 		CHECK(result != -1);
 		full += result == 0;
-		if (sent < 2000 && a.queued < IMSG_QUEUE_HIGH &&
+		if (sent < 2000 && a.queued < QUEUE_HIGH &&
 		    test_random() % 4)
 			continue;
 		while ((result = imsg_recv(&b, &got)) == 1) {

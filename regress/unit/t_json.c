@@ -102,6 +102,28 @@ TEST(syntax_errors_show_nothing_of_the_file)
 	}
 }
 
+/* jansson overlooks a NUL behind a number or a literal. */
+TEST(nul_is_refused_wherever_it_stands)
+{
+	static const char	 good[] = "{\"a\": [1, true, -2.5e3],\n"
+				    " \"b\": {\"c\": null}}";
+	char			 text[sizeof(good)];
+	struct json_file	 jf;
+	size_t			 i, len = sizeof(good) - 1;
+
+	CHECK_INT(json_file_parse(&jf, "f", good, len, &e), 0);
+	json_file_free(&jf);
+	for (i = 0; i <= len; i++) {
+		memcpy(text, good, i);
+		text[i] = '\0';
+		memcpy(text + i + 1, good + i, len - i);
+		CHECK_INT(json_file_parse(&jf, "f", text, len + 1, &e), -1);
+		CHECK_STR(e.text, "holds a NUL byte");
+		CHECK_INT(e.line, i <= 24 ? 1 : 2);
+		CHECK_INT(e.column, (i <= 24 ? i : i - 25) + 1);
+	}
+}
+
 TEST(messages_are_one_clean_line)
 {
 	struct json_file	 jf;
