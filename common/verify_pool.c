@@ -43,7 +43,7 @@ struct pool_batch {
 struct verify_pool {
 	struct verify		*v;
 	pthread_mutex_t		 lock;
-	pthread_cond_t		 work;		/* a batch is full, or the end */
+	pthread_cond_t		 work;		/* one is full, or the end */
 	pthread_cond_t		 done;
 	int			 ending;
 	unsigned int		 nthreads;
@@ -144,7 +144,6 @@ batch_collect(struct verify_pool *p, struct pool_batch *b)
 	v->line = line;
 	v->offset = offset;
 	b->n = b->used = 0;
-	b->state = BATCH_FREE;
 }
 
 /* The batch is full: go on to the next one, when its thread is done. */
@@ -160,6 +159,7 @@ pool_next(struct verify_pool *p)
 	b = &p->batches[p->filling];
 	while (b->state == BATCH_FULL || b->state == BATCH_TAKEN)
 		pthread_cond_wait(&p->done, &p->lock);
+	b->state = BATCH_FREE;
 	pthread_mutex_unlock(&p->lock);
 	batch_collect(p, b);
 }
