@@ -489,6 +489,8 @@ BOTH(files)
 	    "chmod 777 lib.sh 2>/dev/null && echo changed\n"
 	    "test -e \"$1\" && echo host tmp\n"
 	    "echo x >/tmp/y && cat /tmp/y\n"
+	    "echo z >\"/var$1\" && cat \"/var$1\" /var/tmp/y\n"
+	    "echo z >/dev/shm/z && cat /tmp/z\n"
 	    "cp /bin/true /tmp/t && /tmp/t 2>/dev/null && echo executed\n"
 	    "echo out >/dev/stdout; echo err >/dev/stderr\n"
 	    "echo x 2>/dev/null >\"$0\" && echo overwrote\n"
@@ -501,11 +503,16 @@ BOTH(files)
 	CHECK_INT(rig_start(&r), 0);
 	rig_run(&r, &res, 0, mark);
 	check_exited(0);
-	snprintf(want, sizeof(want), "%s/scripts\nsourced\nx\nout\nerr\n"
+	snprintf(want, sizeof(want), "%s/scripts\nsourced\nx\nz\nx\nz\n"
+	    "out\nerr\n"
 	    "1000\ndone\n", r.dir);
 	CHECK_STR(res.out, want);
 	CHECK(access(rig_path(&r, "here"), F_OK) == -1);
 	(void)unlink(outside);
+	/* And nothing of it is left on the host. */
+	snprintf(outside, sizeof(outside), "/var%s", mark);
+	CHECK(access(outside, F_OK) == -1);
+	CHECK(access("/dev/shm/z", F_OK) == -1);
 	/* Each run has a /tmp of its own. */
 	rig_stop(&r);
 }
