@@ -168,7 +168,8 @@ open_reserve(struct auditd *a, char *why, size_t whylen)
 	if (a->reserve != -1 && file_reserve(a, 1) == 0)
 		return 0;
 	(void)snprintf(why, whylen, "%s: no room for the reserve of %d KiB: "
-	    "%s", RESERVE_NAME, AUDIT_RESERVE_BYTES / 1024, strerror(errno));
+	    "%s; make room on that disk and start again", RESERVE_NAME,
+	    AUDIT_RESERVE_BYTES / 1024, strerror(errno));
 	return -1;
 }
 

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -270,6 +271,28 @@ class Audit(unittest.TestCase):
         torn = self.file('torn', self.read(FIRST) + b'{"v":1,"log"')
         status, out, _ = ctl('tail', '--json', '-n', '1', torn)
         self.assertEqual((status, out), (0, lines[-1]))
+
+    def test_growing(self):
+        """A log that is written to meanwhile: never a false alarm."""
+        lines = [x + b'\n' for x in self.read(FIRST, SECOND).split(b'\n')]
+        path = self.file('growing.log', lines[0])
+        stop = threading.Event()
+
+        def grow():
+            with open(path, 'ab', buffering=0) as f:
+                for line in lines[1:-1]:
+                    f.write(line)
+                    if stop.wait(0.02):
+                        return
+        thread = threading.Thread(target=grow)
+        thread.start()
+        try:
+            for _ in range(12):
+                self.assertEqual(ctl('verify', *GENESIS, path)[0], 3)
+                self.assertEqual(ctl('head', path)[0], 0)
+        finally:
+            stop.set()
+            thread.join()
 
     def mutate(self, data, r):
         """One damage to the bytes of the whole log."""

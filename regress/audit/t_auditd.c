@@ -3,11 +3,13 @@
  * executor on its channels, and ends it in every way.
  */
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 
@@ -364,6 +366,122 @@ TEST(many_open_intents)
 	}
 	say(&r.parent, MSG_STOP, 0, -1, NULL);
 	finish(&r, err, sizeof(err));
+	al_free(l);
+}
+
+/* A disk of its own for what follows; 0, or -1 where that may not be. */
+static int
+small_disk(const struct al *l)
+{
+	char	 keys[160], map[64];
+	uid_t	 uid = getuid();
+	int	 fd;
+
+	if (unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) ==
+	    -1)
+		return -1;
+	if (uid != 0) {
+		snprintf(map, sizeof(map), "0 %u 1", uid);
+		if ((fd = open("/proc/self/uid_map", O_WRONLY)) == -1 ||
+		    write(fd, map, strlen(map)) == -1)
+			return -1;
+		close(fd);
+	}
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
+	    mount("audit", l->dir, "tmpfs", 0, "size=3m,mode=700") == -1)
+		return -1;
+	snprintf(keys, sizeof(keys), "%s/keys", l->dir);
+	return mkdir(keys, 0700);
+}
+
+/* Leave that many bytes free on the disk of the log. */
+static void
+fill_disk(const struct al *l, size_t left)
+{
+	char	 path[256], *bytes = calloc(1, 4096);
+	int	 fd;
+
+	al_path(l, "filler", path);
+	if ((fd = open(path, O_WRONLY | O_CREAT, 0600)) == -1)
+		exit(1);
+	while (write(fd, bytes, 4096) == 4096)
+		;
+	CHECK_INT(ftruncate(fd, lseek(fd, 0, SEEK_END) - (off_t)left), 0);
+	close(fd);
+	free(bytes);
+}
+
+static void
+full_disk(struct al *l)
+{
+	static struct msg_append	 m;
+	struct msg_audit_health		 h;
+	struct run			 r;
+	struct imsg			 in;
+	struct msg_ack			 ack;
+	char				 err[4096], path[256];
+	unsigned int			 i;
+	int				 type;
+
+	begin(&r, l);
+	CHECK(is_up(&r));
+	fill_disk(l, 16384);
+	memset(&ack, 0, sizeof(ack));
+	for (i = 1, type = MSG_ACK; i < 100 && type == MSG_ACK; i++) {
+		al_intent(&m, i);
+		say(&r.executor, MSG_APPEND, i, -1, &m);
+		type = hear(&r.executor, &in);
+	}
+	CHECK(i > 3 && i < 99);
+	CHECK_INT(type, MSG_AUDIT_HEALTH);
+	decode(&in, &h);
+	CHECK_INT(h.ok, 0);
+	CHECK(strstr(h.why, "full") != NULL);
+	CHECK_INT(hear(&r.executor, &in), MSG_ACK);
+	decode(&in, &ack);
+	CHECK_INT(ack.ok, 0);
+	/* what runs already is recorded all the same */
+	al_execution(&m, 1);
+	CHECK_INT(append(&r, 200, &m).ok, 1);
+	al_intent(&m, 300);
+	CHECK_INT(append(&r, 201, &m).ok, 0);
+	/* somebody makes room: it goes on by itself */
+	al_path(l, "filler", path);
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(hear(&r.executor, &in), MSG_AUDIT_HEALTH);
+	decode(&in, &h);
+	CHECK_INT(h.ok, 1);
+	CHECK_INT(append(&r, 202, &m).ok, 1);
+	say(&r.parent, MSG_STOP, 0, -1, NULL);
+	CHECK_INT(finish(&r, err, sizeof(err)), 0);
+	/* and with no room at all it does not begin */
+	al_path(l, "script-executions.reserve", path);
+	CHECK_INT(unlink(path), 0);
+	fill_disk(l, 4096);
+	begin(&r, l);
+	CHECK(!is_up(&r));
+	CHECK(finish(&r, err, sizeof(err)) != 0);
+	CHECK(strstr(err, "make room") != NULL);
+}
+
+TEST(disk_full)
+{
+	struct al	*l = al_new();
+	pid_t		 pid;
+	int		 status;
+
+	fflush(NULL);
+	if ((pid = fork()) == 0) {
+		if (small_disk(l) == -1)
+			_exit(77);
+		full_disk(l);
+		_exit(test_bad != 0);
+	}
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		printf("SKIP full disk: no mount namespace to be had\n");
+	else
+		CHECK_INT(status, 0);
 	al_free(l);
 }
 
