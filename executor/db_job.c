@@ -19,20 +19,24 @@ db_job_state_name(enum db_job_state state)
 	    "unknown";
 }
 
+static int
+db_job_next_read(struct db *db, sqlite3_stmt *st, void *arg)
+{
+	(void)db;
+	*(int64_t *)arg = sqlite3_column_int64(st, 0);
+	return 0;
+}
+
 uint64_t
 db_job_next(struct db *db)
 {
-	sqlite3_stmt	*st;
-	int64_t		 n = -1;
+	int64_t	 n = -1;
 
-	st = db_prepare(db, "SELECT max(coalesce((SELECT seq "
+	if (db_one(db, db_prepare(db, "SELECT max(coalesce((SELECT seq "
 	    "FROM sqlite_sequence WHERE name = 'jobs'), 0), "
-	    "coalesce((SELECT max(id) FROM jobs), 0))", "");
-	if (st == NULL)
+	    "coalesce((SELECT max(id) FROM jobs), 0))", ""),
+	    db_job_next_read, &n) == -1)
 		return 0;
-	if (db_step(db, st) == 1)
-		n = sqlite3_column_int64(st, 0);
-	db_done(st);
 	if (n < 0 || n == INT64_MAX) {
 		(void)db_fail(db, "database: no number is left for a job");
 		return 0;
@@ -97,28 +101,26 @@ db_job_put_output(struct db *db, uint64_t id, const void *data, size_t len)
 	return n == -1 ? -1 : 0;
 }
 
+static int
+db_job_output_read(struct db *db, sqlite3_stmt *st, void *arg)
+{
+	struct buf	*out = arg;
+	const void	*data;
+	size_t		 len, room;
+
+	if ((data = sqlite3_column_blob(st, 1)) == NULL)
+		return 0;
+	len = (size_t)sqlite3_column_bytes(st, 1);
+	room = out->max > out->len ? out->max - out->len : 0;
+	buf_put(out, data, len < room ? len : room);
+	return buf_error(out) ? db_fail(db, "out of memory") : 0;
+}
+
 int
 db_job_get_output(struct db *db, uint64_t id, struct buf *out)
 {
-	sqlite3_stmt	*st;
-	const void	*data;
-	size_t		 len, room;
-	int		 r;
-
-	st = db_prepare(db, "SELECT id, output FROM jobs WHERE id = ?", "i",
-	    (int64_t)id);
-	if (st == NULL)
-		return -1;
-	if ((r = db_step(db, st)) == 1 &&
-	    (data = sqlite3_column_blob(st, 1)) != NULL) {
-		len = (size_t)sqlite3_column_bytes(st, 1);
-		room = out->max > out->len ? out->max - out->len : 0;
-		buf_put(out, data, len < room ? len : room);
-		if (buf_error(out))
-			r = db_fail(db, "out of memory");
-	}
-	db_done(st);
-	return r;
+	return db_one(db, db_prepare(db, "SELECT id, output FROM jobs "
+	    "WHERE id = ?", "i", (int64_t)id), db_job_output_read, out);
 }
 
 #define JOB_COLUMNS							\
@@ -130,12 +132,13 @@ db_job_get_output(struct db *db, uint64_t id, struct buf *out)
 	"output_dropped"
 
 static int
-db_job_read(struct db *db, sqlite3_stmt *st, struct db_job *j)
+db_job_read(struct db *db, sqlite3_stmt *st, void *arg)
 {
-	char	 state[16];
-	int64_t	 exit_code;
-	int	 told, how;
-	size_t	 i;
+	struct db_job	*j = arg;
+	char		 state[16];
+	int64_t		 exit_code;
+	int		 told, how;
+	size_t		 i;
 
 	memset(j, 0, sizeof(*j));
 	if (db_columns(db, st, "jobs", "utttttttttItIiiiububIIiIiuuutuu",
@@ -173,17 +176,8 @@ db_job_read(struct db *db, sqlite3_stmt *st, struct db_job *j)
 int
 db_job_get(struct db *db, uint64_t id, struct db_job *j)
 {
-	sqlite3_stmt	*st;
-	int		 r;
-
-	st = db_prepare(db, "SELECT " JOB_COLUMNS " FROM jobs WHERE id = ?",
-	    "i", (int64_t)id);
-	if (st == NULL)
-		return -1;
-	if ((r = db_step(db, st)) == 1 && db_job_read(db, st, j) == -1)
-		r = -1;
-	db_done(st);
-	return r;
+	return db_one(db, db_prepare(db, "SELECT " JOB_COLUMNS " FROM jobs "
+	    "WHERE id = ?", "i", (int64_t)id), db_job_read, j);
 }
 
 /* Set bits as "1", for instr(): the planner still walks by id downwards. */
@@ -201,15 +195,28 @@ db_job_states(uint32_t set, char *out, size_t size)
 		}
 }
 
+struct job_walk {
+	int	(*each)(const struct db_job *, void *);
+	void	 *arg;
+};
+
+static int
+db_job_row(struct db *db, sqlite3_stmt *st, void *arg)
+{
+	static struct db_job	 j;	/* 35 KiB: not on the stack */
+	struct job_walk		*w = arg;
+
+	return db_job_read(db, st, &j) == -1 ? -1 : w->each(&j, w->arg) != 0;
+}
+
 int
 db_job_each(struct db *db, const char *user_id, uint32_t states,
     uint32_t tolds, size_t n, int (*each)(const struct db_job *, void *),
     void *arg)
 {
-	static struct db_job	 j;	/* 35 KiB: not on the stack */
-	char			 names[96];
-	sqlite3_stmt		*st;
-	int			 r;
+	struct job_walk	 w = { each, arg };
+	char		 names[96];
+	sqlite3_stmt	*st;
 
 	db_job_states(states, names, sizeof(names));
 	if (n > DB_LIST_MAX)
@@ -234,18 +241,7 @@ db_job_each(struct db *db, const char *user_id, uint32_t states,
 		    "AND (?2 = 0 OR (1 << told) & ?2) "
 		    "ORDER BY id DESC LIMIT ?3", "tii", names,
 		    (int64_t)tolds, (int64_t)n);
-	if (st == NULL)
-		return -1;
-	while ((r = db_step(db, st)) == 1) {
-		if (db_job_read(db, st, &j) == -1) {
-			r = -1;
-			break;
-		}
-		if (each(&j, arg))
-			break;
-	}
-	db_done(st);
-	return r == -1 ? -1 : 0;
+	return db_rows(db, st, n, NULL, db_job_row, &w);
 }
 
 int64_t

@@ -5,27 +5,18 @@
 #include "db_sql.h"
 
 static int
-db_setting_get(struct db *db, const char *name, int64_t *value)
+db_position_read(struct db *db, sqlite3_stmt *st, void *arg)
 {
-	sqlite3_stmt	*st;
-	int		 r;
-
-	*value = 0;
-	st = db_prepare(db, "SELECT name, value FROM settings "
-	    "WHERE name = ?", "t", name);
-	if (st == NULL)
-		return -1;
-	if ((r = db_step(db, st)) == 1 &&
-	    db_columns(db, st, "settings", "-i", value) == -1)
-		r = -1;
-	db_done(st);
-	return r;
+	return db_columns(db, st, "settings", "-i", (int64_t *)arg);
 }
 
 int
 db_position_get(struct db *db, int64_t *position)
 {
-	return db_setting_get(db, "position", position) == -1 ? -1 : 0;
+	*position = 0;
+	return db_one(db, db_prepare(db, "SELECT name, value FROM settings "
+	    "WHERE name = 'position'", ""), db_position_read, position) == -1 ?
+	    -1 : 0;
 }
 
 int
@@ -37,28 +28,30 @@ db_position_put(struct db *db, int64_t position)
 	    -1 : 0;
 }
 
+static int
+db_hmac_key_read(struct db *db, sqlite3_stmt *st, void *arg)
+{
+	return db_columns(db, st, "settings", "-b", arg,
+	    (size_t)DB_HMAC_KEY_SIZE);
+}
+
 int
 db_hmac_key(struct db *db, const uint8_t fresh[DB_HMAC_KEY_SIZE],
     uint8_t key[DB_HMAC_KEY_SIZE])
 {
-	sqlite3_stmt	*st;
-	int		 r;
-
 	if (db_run(db, "INSERT INTO settings (name, value) "
 	    "VALUES ('hmac-key', ?) ON CONFLICT (name) DO NOTHING", "b",
 	    fresh, (size_t)DB_HMAC_KEY_SIZE) == -1)
 		return -1;
-	st = db_prepare(db, "SELECT name, value FROM settings "
-	    "WHERE name = 'hmac-key' AND value IS NOT NULL", "");
-	if (st == NULL)
+	switch (db_one(db, db_prepare(db, "SELECT name, value FROM settings "
+	    "WHERE name = 'hmac-key'", ""), db_hmac_key_read, key)) {
+	case 1:
+		return 0;
+	case 0:
+		return db_fail(db, "database: the hmac-key is gone");
+	default:
 		return -1;
-	if ((r = db_step(db, st)) == 0)
-		r = db_fail(db, "database: the hmac-key is gone");
-	if (r == 1 && db_columns(db, st, "settings", "-b", key,
-	    (size_t)DB_HMAC_KEY_SIZE) == -1)
-		r = -1;
-	db_done(st);
-	return r == -1 ? -1 : 0;
+	}
 }
 
 int
@@ -99,8 +92,10 @@ db_seen_close(struct db *db, const char *post_id)
 	"create_at, seen_at, open"
 
 static int
-db_seen_read(struct db *db, sqlite3_stmt *st, struct db_seen *s)
+db_seen_read(struct db *db, sqlite3_stmt *st, void *arg)
 {
+	struct db_seen	*s = arg;
+
 	memset(s, 0, sizeof(*s));
 	return db_columns(db, st, "seen", "tttttiiI", s->post_id,
 	    sizeof(s->post_id), s->execution_id, sizeof(s->execution_id),
@@ -109,54 +104,39 @@ db_seen_read(struct db *db, sqlite3_stmt *st, struct db_seen *s)
 	    &s->create_at, &s->seen_at, &s->open);
 }
 
+struct seen_walk {
+	int	(*each)(const struct db_seen *, void *);
+	void	 *arg;
+};
+
+static int
+db_seen_row(struct db *db, sqlite3_stmt *st, void *arg)
+{
+	struct seen_walk	*w = arg;
+	struct db_seen		 s;
+
+	return db_seen_read(db, st, &s) == -1 ? -1 :
+	    w->each(&s, w->arg) != 0;
+}
+
 int
 db_seen_open_each(struct db *db,
     int (*each)(const struct db_seen *, void *), void *arg, int *more)
 {
-	struct db_seen	 s;
-	sqlite3_stmt	*st;
-	int		 n = 0, r;
+	struct seen_walk	 w = { each, arg };
 
-	if (more != NULL)
-		*more = 0;
-	st = db_prepare(db, "SELECT " SEEN_COLUMNS " FROM seen "
+	return db_rows(db, db_prepare(db, "SELECT " SEEN_COLUMNS " FROM seen "
 	    "WHERE open = 1 ORDER BY seen_at, post_id LIMIT ?", "i",
-	    (int64_t)DB_LIST_MAX + 1);
-	if (st == NULL)
-		return -1;
-	while ((r = db_step(db, st)) == 1) {
-		if (n++ == DB_LIST_MAX) {
-			if (more != NULL)
-				*more = 1;
-			break;
-		}
-		if (db_seen_read(db, st, &s) == -1) {
-			r = -1;
-			break;
-		}
-		if (each(&s, arg))
-			break;
-	}
-	db_done(st);
-	return r == -1 ? -1 : 0;
+	    (int64_t)DB_LIST_MAX + 1), DB_LIST_MAX, more, db_seen_row, &w);
 }
 
 int
 db_seen_by_execution(struct db *db, const char *execution_id,
     struct db_seen *s)
 {
-	sqlite3_stmt	*st;
-	int		 r;
-
 	memset(s, 0, sizeof(*s));
-	st = db_prepare(db, "SELECT " SEEN_COLUMNS " FROM seen "
-	    "WHERE execution_id = ?", "t", execution_id);
-	if (st == NULL)
-		return -1;
-	if ((r = db_step(db, st)) == 1 && db_seen_read(db, st, s) == -1)
-		r = -1;
-	db_done(st);
-	return r;
+	return db_one(db, db_prepare(db, "SELECT " SEEN_COLUMNS " FROM seen "
+	    "WHERE execution_id = ?", "t", execution_id), db_seen_read, s);
 }
 
 int64_t
@@ -169,23 +149,22 @@ db_seen_prune(struct db *db, int64_t before, size_t max)
 	    "ii", before, (int64_t)max);
 }
 
+static int
+db_anchor_read(struct db *db, sqlite3_stmt *st, void *arg)
+{
+	struct db_anchor	*a = arg;
+
+	return db_columns(db, st, "audit_anchor", "tub", a->origin,
+	    sizeof(a->origin), &a->seq, a->line_hash, sizeof(a->line_hash));
+}
+
 int
 db_anchor_get(struct db *db, const char *origin, struct db_anchor *a)
 {
-	sqlite3_stmt	*st;
-	int		 r;
-
 	memset(a, 0, sizeof(*a));
-	st = db_prepare(db, "SELECT origin, seq, line_hash "
-	    "FROM audit_anchor WHERE origin = ?", "t", origin);
-	if (st == NULL)
-		return -1;
-	if ((r = db_step(db, st)) == 1 && db_columns(db, st, "audit_anchor",
-	    "tub", a->origin, sizeof(a->origin), &a->seq, a->line_hash,
-	    sizeof(a->line_hash)) == -1)
-		r = -1;
-	db_done(st);
-	return r;
+	return db_one(db, db_prepare(db, "SELECT origin, seq, line_hash "
+	    "FROM audit_anchor WHERE origin = ?", "t", origin),
+	    db_anchor_read, a);
 }
 
 int

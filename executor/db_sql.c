@@ -137,11 +137,40 @@ db_run(struct db *db, const char *text, const char *types, ...)
 	return r == -1 ? -1 : sqlite3_changes64(db->sql);
 }
 
-void
-db_done(sqlite3_stmt *st)
+int
+db_one(struct db *db, sqlite3_stmt *st, db_row row, void *arg)
 {
-	if (st != NULL)
-		(void)sqlite3_reset(st);
+	int	 r;
+
+	if (st == NULL)
+		return -1;
+	if ((r = db_step(db, st)) == 1 && row(db, st, arg) == -1)
+		r = -1;
+	(void)sqlite3_reset(st);
+	return r;
+}
+
+int
+db_rows(struct db *db, sqlite3_stmt *st, size_t max, int *more, db_row row,
+    void *arg)
+{
+	size_t	 n = 0;
+	int	 r, next = 0;
+
+	if (more != NULL)
+		*more = 0;
+	if (st == NULL)
+		return -1;
+	while ((r = db_step(db, st)) == 1 && next == 0) {
+		if (n++ == max) {
+			if (more != NULL)
+				*more = 1;
+			break;
+		}
+		next = row(db, st, arg);
+	}
+	(void)sqlite3_reset(st);
+	return r == -1 || next == -1 ? -1 : 0;
 }
 
 static int

@@ -39,8 +39,19 @@ sqlite3_stmt	*db_prepare(struct db *, const char *sql, const char *types,
 int		 db_step(struct db *, sqlite3_stmt *);
 /* Prepare, bind, run to its end: rows changed, or -1. */
 int64_t		 db_run(struct db *, const char *sql, const char *types, ...);
-/* Ends reading before the last row; always call it after db_prepare(). */
-void		 db_done(sqlite3_stmt *);
+/*
+ * What becomes of a row: 0 go on, 1 enough, -1 with db_error() set.  The
+ * statement's columns are only good inside.
+ */
+typedef int	(*db_row)(struct db *, sqlite3_stmt *, void *);
+/* At most one row; st may be NULL.  1 taken, 0 there is none, -1. */
+int		 db_one(struct db *, sqlite3_stmt *, db_row, void *);
+/*
+ * The rows in order; st may be NULL.  The first max go to the function,
+ * *more (may be NULL) says whether there was another one.  0 or -1.
+ */
+int		 db_rows(struct db *, sqlite3_stmt *, size_t max, int *more,
+		    db_row, void *);
 
 /*
  * Columns from 0 on into variables:

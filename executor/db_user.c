@@ -49,10 +49,11 @@ bad:
 }
 
 static int
-db_user_read(struct db *db, sqlite3_stmt *st, struct db_user *u)
+db_user_read(struct db *db, sqlite3_stmt *st, void *arg)
 {
-	char	 level[16], flags[DB_FLAGS_MAX * (NAME_SIZE + 4)];
-	int	 n;
+	struct db_user	*u = arg;
+	char		 level[16], flags[DB_FLAGS_MAX * (NAME_SIZE + 4)];
+	int		 n;
 
 	memset(u, 0, sizeof(*u));
 	if (db_columns(db, st, "users", "ttttii", u->id, sizeof(u->id),
@@ -69,21 +70,12 @@ db_user_read(struct db *db, sqlite3_stmt *st, struct db_user *u)
 int
 db_user_get(struct db *db, const char *id, struct db_user *u)
 {
-	sqlite3_stmt	*st;
-	int		 r;
-
 	memset(u, 0, sizeof(*u));
 	u->level = LEVEL_USER;
 	(void)strlcpy(u->id, id, sizeof(u->id));
-	st = db_prepare(db, "SELECT mattermost_id, username, "
+	return db_one(db, db_prepare(db, "SELECT mattermost_id, username, "
 	    "permission_level, custom_flags, created_at, updated_at "
-	    "FROM users WHERE mattermost_id = ?", "t", id);
-	if (st == NULL)
-		return -1;
-	if ((r = db_step(db, st)) == 1 && db_user_read(db, st, u) == -1)
-		r = -1;
-	db_done(st);
-	return r;
+	    "FROM users WHERE mattermost_id = ?", "t", id), db_user_read, u);
 }
 
 /* The array as text, or "" for none; u's own order. */
@@ -138,59 +130,59 @@ db_user_delete(struct db *db, const char *id)
 	    "t", id);
 }
 
+static int
+db_count_read(struct db *db, sqlite3_stmt *st, void *arg)
+{
+	(void)db;
+	*(int64_t *)arg = sqlite3_column_int64(st, 0);
+	return 0;
+}
+
 int64_t
 db_user_count(struct db *db, enum level level)
 {
-	sqlite3_stmt	*st;
-	int64_t		 n = -1;
+	int64_t	 n = -1;
 
-	st = db_prepare(db, "SELECT count(*) FROM users "
-	    "WHERE permission_level = ?", "t", level_name(level));
-	if (st == NULL)
-		return -1;
-	if (db_step(db, st) == 1)
-		n = sqlite3_column_int64(st, 0);
-	db_done(st);
+	(void)db_one(db, db_prepare(db, "SELECT count(*) FROM users "
+	    "WHERE permission_level = ?", "t", level_name(level)),
+	    db_count_read, &n);
 	return n;
+}
+
+struct user_walk {
+	int	(*each)(const struct db_user *, void *);
+	void	 *arg;
+};
+
+static int
+db_user_row(struct db *db, sqlite3_stmt *st, void *arg)
+{
+	struct user_walk	*w = arg;
+	struct db_user		 u;
+
+	return db_user_read(db, st, &u) == -1 ? -1 :
+	    w->each(&u, w->arg) != 0;
 }
 
 int
 db_user_each(struct db *db, int (*each)(const struct db_user *, void *),
     void *arg, int *more)
 {
-	struct db_user	 u;
-	sqlite3_stmt	*st;
-	int		 n = 0, r;
+	struct user_walk	 w = { each, arg };
 
-	if (more != NULL)
-		*more = 0;
-	st = db_prepare(db, "SELECT mattermost_id, username, "
+	return db_rows(db, db_prepare(db, "SELECT mattermost_id, username, "
 	    "permission_level, custom_flags, created_at, updated_at "
 	    "FROM users ORDER BY CASE permission_level WHEN 'admin' THEN 0 "
 	    "WHEN 'operator' THEN 1 WHEN 'user' THEN 2 ELSE 3 END, username, "
-	    "mattermost_id LIMIT ?", "i", (int64_t)DB_LIST_MAX + 1);
-	if (st == NULL)
-		return -1;
-	while ((r = db_step(db, st)) == 1) {
-		if (n++ == DB_LIST_MAX) {
-			if (more != NULL)
-				*more = 1;
-			break;
-		}
-		if (db_user_read(db, st, &u) == -1) {
-			r = -1;
-			break;
-		}
-		if (each(&u, arg))
-			break;
-	}
-	db_done(st);
-	return r == -1 ? -1 : 0;
+	    "mattermost_id LIMIT ?", "i", (int64_t)DB_LIST_MAX + 1),
+	    DB_LIST_MAX, more, db_user_row, &w);
 }
 
 static int
-db_ban_read(struct db *db, sqlite3_stmt *st, struct db_ban *b)
+db_ban_read(struct db *db, sqlite3_stmt *st, void *arg)
 {
+	struct db_ban	*b = arg;
+
 	memset(b, 0, sizeof(*b));
 	return db_columns(db, st, "bans", "tttttii", b->id, sizeof(b->id),
 	    b->username, sizeof(b->username), b->reason, sizeof(b->reason),
@@ -201,20 +193,11 @@ db_ban_read(struct db *db, sqlite3_stmt *st, struct db_ban *b)
 int
 db_ban_get(struct db *db, const char *id, int64_t now, struct db_ban *b)
 {
-	sqlite3_stmt	*st;
-	int		 r;
-
 	memset(b, 0, sizeof(*b));
-	st = db_prepare(db, "SELECT mattermost_id, username, reason, by_id, "
-	    "by_name, created_at, expires_at FROM bans "
+	return db_one(db, db_prepare(db, "SELECT mattermost_id, username, "
+	    "reason, by_id, by_name, created_at, expires_at FROM bans "
 	    "WHERE mattermost_id = ? AND (expires_at = 0 OR expires_at > ?)",
-	    "ti", id, now);
-	if (st == NULL)
-		return -1;
-	if ((r = db_step(db, st)) == 1 && db_ban_read(db, st, b) == -1)
-		r = -1;
-	db_done(st);
-	return r;
+	    "ti", id, now), db_ban_read, b);
 }
 
 int
@@ -234,38 +217,31 @@ db_ban_delete(struct db *db, const char *id)
 	    "t", id);
 }
 
+struct ban_walk {
+	int	(*each)(const struct db_ban *, void *);
+	void	 *arg;
+};
+
+static int
+db_ban_row(struct db *db, sqlite3_stmt *st, void *arg)
+{
+	struct ban_walk	*w = arg;
+	struct db_ban	 b;
+
+	return db_ban_read(db, st, &b) == -1 ? -1 : w->each(&b, w->arg) != 0;
+}
+
 int
 db_ban_each(struct db *db, int64_t now,
     int (*each)(const struct db_ban *, void *), void *arg, int *more)
 {
-	struct db_ban	 b;
-	sqlite3_stmt	*st;
-	int		 n = 0, r;
+	struct ban_walk	 w = { each, arg };
 
-	if (more != NULL)
-		*more = 0;
-	st = db_prepare(db, "SELECT mattermost_id, username, reason, by_id, "
-	    "by_name, created_at, expires_at FROM bans "
+	return db_rows(db, db_prepare(db, "SELECT mattermost_id, username, "
+	    "reason, by_id, by_name, created_at, expires_at FROM bans "
 	    "WHERE expires_at = 0 OR expires_at > ? "
 	    "ORDER BY created_at DESC, mattermost_id LIMIT ?", "ii", now,
-	    (int64_t)DB_LIST_MAX + 1);
-	if (st == NULL)
-		return -1;
-	while ((r = db_step(db, st)) == 1) {
-		if (n++ == DB_LIST_MAX) {
-			if (more != NULL)
-				*more = 1;
-			break;
-		}
-		if (db_ban_read(db, st, &b) == -1) {
-			r = -1;
-			break;
-		}
-		if (each(&b, arg))
-			break;
-	}
-	db_done(st);
-	return r == -1 ? -1 : 0;
+	    (int64_t)DB_LIST_MAX + 1), DB_LIST_MAX, more, db_ban_row, &w);
 }
 
 int
@@ -289,8 +265,10 @@ db_audit_add(struct db *db, struct db_audit *a)
 	"subject_name, detail, seq, line_hash"
 
 static int
-db_audit_read(struct db *db, sqlite3_stmt *st, struct db_audit *a)
+db_audit_read(struct db *db, sqlite3_stmt *st, void *arg)
 {
+	struct db_audit	*a = arg;
+
 	memset(a, 0, sizeof(*a));
 	return db_columns(db, st, "audit_log", "iittttttub", &a->id, &a->at,
 	    a->actor_id, sizeof(a->actor_id),
@@ -305,59 +283,46 @@ db_audit_read(struct db *db, sqlite3_stmt *st, struct db_audit *a)
 int
 db_audit_last(struct db *db, const char *subject_id, struct db_audit *a)
 {
-	sqlite3_stmt	*st;
-	int		 r;
-
-	st = db_prepare(db, "SELECT " AUDIT_COLUMNS " FROM audit_log "
-	    "WHERE subject_id = ? ORDER BY id DESC LIMIT 1", "t", subject_id);
-	if (st == NULL)
-		return -1;
-	if ((r = db_step(db, st)) == 1 && db_audit_read(db, st, a) == -1)
-		r = -1;
-	db_done(st);
-	return r;
+	return db_one(db, db_prepare(db, "SELECT " AUDIT_COLUMNS
+	    " FROM audit_log WHERE subject_id = ? ORDER BY id DESC LIMIT 1",
+	    "t", subject_id), db_audit_read, a);
 }
 
 int
 db_audit_pending(struct db *db, struct db_audit *a)
 {
-	sqlite3_stmt	*st;
-	int		 r;
-
 	/* The line's row is a second one: nothing is ever rewritten. */
-	st = db_prepare(db, "SELECT " AUDIT_COLUMNS " FROM audit_log AS a "
-	    "WHERE seq = 0 AND NOT EXISTS (SELECT 1 FROM audit_log AS b "
-	    "WHERE b.id > a.id AND b.at = a.at AND b.action = a.action AND "
-	    "b.subject_id = a.subject_id) ORDER BY id LIMIT 1", "");
-	if (st == NULL)
-		return -1;
-	if ((r = db_step(db, st)) == 1 && db_audit_read(db, st, a) == -1)
-		r = -1;
-	db_done(st);
-	return r;
+	return db_one(db, db_prepare(db, "SELECT " AUDIT_COLUMNS
+	    " FROM audit_log AS a WHERE seq = 0 AND NOT EXISTS (SELECT 1 "
+	    "FROM audit_log AS b WHERE b.id > a.id AND b.at = a.at AND "
+	    "b.action = a.action AND b.subject_id = a.subject_id) "
+	    "ORDER BY id LIMIT 1", ""), db_audit_read, a);
+}
+
+struct audit_walk {
+	int	(*each)(const struct db_audit *, void *);
+	void	 *arg;
+};
+
+static int
+db_audit_row(struct db *db, sqlite3_stmt *st, void *arg)
+{
+	static struct db_audit	 a;	/* 32 KiB: not on the stack */
+	struct audit_walk	*w = arg;
+
+	return db_audit_read(db, st, &a) == -1 ? -1 :
+	    w->each(&a, w->arg) != 0;
 }
 
 int
 db_audit_each(struct db *db, size_t n,
     int (*each)(const struct db_audit *, void *), void *arg)
 {
-	static struct db_audit	 a;	/* 32 KiB: not on the stack */
-	sqlite3_stmt		*st;
-	int			 r;
+	struct audit_walk	 w = { each, arg };
 
-	st = db_prepare(db, "SELECT " AUDIT_COLUMNS " FROM audit_log "
-	    "ORDER BY id DESC LIMIT ?", "i",
-	    (int64_t)(n > DB_LIST_MAX ? DB_LIST_MAX : n));
-	if (st == NULL)
-		return -1;
-	while ((r = db_step(db, st)) == 1) {
-		if (db_audit_read(db, st, &a) == -1) {
-			r = -1;
-			break;
-		}
-		if (each(&a, arg))
-			break;
-	}
-	db_done(st);
-	return r == -1 ? -1 : 0;
+	if (n > DB_LIST_MAX)
+		n = DB_LIST_MAX;
+	return db_rows(db, db_prepare(db, "SELECT " AUDIT_COLUMNS
+	    " FROM audit_log ORDER BY id DESC LIMIT ?", "i", (int64_t)n), n,
+	    NULL, db_audit_row, &w);
 }

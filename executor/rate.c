@@ -10,6 +10,7 @@
 
 #define RATE_HORIZON_MS	(7 * 24 * 3600 * INT64_C(1000))
 #define RATE_KEYS_MAX	200000	/* then the oldest windows are not waited for */
+#define RATE_ROWS_MAX	1000000
 #define RATE_PRUNE_ROWS	10000
 
 struct rate_key {
@@ -114,51 +115,40 @@ rate_note(struct rate_key *k, int64_t at, size_t keep)
 }
 
 static int
+rate_row(struct db *db, sqlite3_stmt *st, void *arg)
+{
+	struct rate	*r = arg;
+	struct rate_key	*k;
+	char		 key[RATE_KEY_SIZE];
+	int64_t		 at;
+	int		 kind;
+
+	if (db_columns(db, st, "rate", "Iti", &kind, key, sizeof(key),
+	    &at) == -1)
+		return -1;
+	if (kind >= RATE_KIND_COUNT)
+		return db_fail(db, "database: table rate: no limit has the "
+		    "kind %d", kind);
+	k = rate_make(r, (enum rate_kind)kind, key);
+	if (k == NULL || rate_note(k, at, SIZE_MAX) == -1)
+		return db_fail(db, "out of memory");
+	return 0;
+}
+
+static int
 rate_load(struct rate *r, monotime_t now)
 {
-	char		 key[RATE_KEY_SIZE];
-	struct rate_key	*k;
-	sqlite3_stmt	*st;
-	int64_t		 at;
-	int		 kind, step;
-
 	/* Nobody knows how long the machine was off: as if it were now. */
 	if (db_run(r->db, "UPDATE rate SET at_mono = ?1, boot = ?2 "
 	    "WHERE boot <> ?2 OR at_mono > ?1", "it", now.ms, r->boot) == -1 ||
 	    db_run(r->db, "DELETE FROM rate WHERE at_mono <= ?", "i",
 	    monotime_add(now, -RATE_HORIZON_MS).ms) == -1)
 		return -1;
-	st = db_prepare(r->db, "SELECT kind, key, at_mono FROM rate "
-	    "ORDER BY at_mono DESC LIMIT 1000000", "");
-	if (st == NULL)
-		return -1;
-	while ((step = db_step(r->db, st)) == 1) {
-		if (db_columns(r->db, st, "rate", "Iti", &kind, key,
-		    sizeof(key), &at) == -1)
-			break;
-		if (kind >= RATE_KIND_COUNT) {
-			step = db_fail(r->db, "database: table rate: no "
-			    "limit has the kind %d", kind);
-			break;
-		}
-		k = rate_make(r, (enum rate_kind)kind, key);
-		if (k == NULL || rate_note(k, at, SIZE_MAX) == -1) {
-			step = db_fail(r->db, "out of memory");
-			break;
-		}
-	}
-	db_done(st);
-	return step == 0 ? 0 : -1;
-}
-
-static int
-rate_ascending(const void *a, const void *b)
-{
-	int64_t	 x, y;
-
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return x < y ? -1 : x > y;
+	/* If there are too many, the last ones are those that count. */
+	return db_rows(r->db, db_prepare(r->db, "SELECT * FROM (SELECT kind, "
+	    "key, at_mono FROM rate ORDER BY at_mono DESC LIMIT ?) "
+	    "ORDER BY at_mono", "i", (int64_t)RATE_ROWS_MAX), RATE_ROWS_MAX,
+	    NULL, rate_row, r);
 }
 
 struct rate *
@@ -166,7 +156,6 @@ rate_new(struct db *db, const char *boot, monotime_t now, char *why,
     size_t whylen)
 {
 	struct rate	*r;
-	struct rate_key	*k;
 
 	if ((r = calloc(1, sizeof(*r))) == NULL) {
 		(void)snprintf(why, whylen, "out of memory");
@@ -180,8 +169,6 @@ rate_new(struct db *db, const char *boot, monotime_t now, char *why,
 		rate_free(r);
 		return NULL;
 	}
-	RB_FOREACH(k, rate_tree, &r->keys)
-		qsort(k->at, k->n, sizeof(*k->at), rate_ascending);
 	return r;
 }
 
