@@ -175,6 +175,7 @@ struct runner_plan {
 	int			 null;		/* /dev/null */
 	int			 output;	/* write end */
 	int			 sync;		/* its end */
+	int			 sync_runner;	/* the runner's, in 1 only */
 	/* What process 2 says, in the memory that it shares with 1. */
 	int			 is_at_exec;	/* all its steps are done */
 	int			 script_error;

@@ -255,6 +255,9 @@ runner_inside(struct runner_plan *p)
 
 	p->file = &file;
 	(void)umask(0);
+	/* While we hold this end, too, the runner's end would tell nothing. */
+	if (sys_close(p->sync_runner) == -1)
+		fail(p, "descriptors");
 	init_ids(p);
 	init_tie(p);
 	init_descriptors(p, &file);

@@ -221,7 +221,7 @@ make_channels(struct runner_plan *p, struct runner_box *box,
 	if (sys_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 	    fds) == -1)
 		return spawn_fail(f, "channel", e);
-	box->sync = fds[0];
+	box->sync = p->sync_runner = fds[0];
 	p->sync = fds[1];
 	if (sys_fcntl(box->sync, F_SETFL, O_NONBLOCK) == -1)
 		return spawn_fail(f, "channel", e);
@@ -292,7 +292,7 @@ runner_spawn(struct runner_box *box, struct runner_conf *c,
 	box->gid = c->is_root ? box->uid : (uint32_t)getegid();
 	memset(&plan, 0, sizeof(plan));
 	plan.file = f;
-	plan.folder_tree = plan.output = plan.sync = -1;
+	plan.folder_tree = plan.output = plan.sync = plan.sync_runner = -1;
 	plan.null = c->null;
 	if (env_make(&plan, c, s, m) == -1) {
 		(void)spawn_fail(f, "environment", e);

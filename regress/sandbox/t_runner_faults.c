@@ -4,6 +4,7 @@
  * and nobody is left over.
  */
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -411,10 +412,46 @@ prepare(void)
 		abort();
 }
 
+/* A runner that dies before the maps are written leaves nobody who waits. */
+static void
+orphan(void)
+{
+	struct runner_file	 file;
+	struct runner_box	 box;
+	struct runner_error	 e;
+	pid_t			 runner, pid = -1, got = 0;
+	int			 fds[2], i, status;
+
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && pipe(fds) == 0);
+	fflush(NULL);
+	runner = fork();
+	if (runner == 0) {
+		if (runner_check(&file, &script, base, geteuid(), &e) == -1 ||
+		    runner_spawn(&box, &conf, &file, &script, &job,
+		    &e) == -1 || write(fds[1], &box.pid, sizeof(box.pid)) !=
+		    (ssize_t)sizeof(box.pid))
+			_exit(1);
+		_exit(0);
+	}
+	CHECK(waitpid(runner, &status, 0) == runner && status == 0);
+	CHECK(read(fds[0], &pid, sizeof(pid)) == (ssize_t)sizeof(pid));
+	close(fds[0]);
+	close(fds[1]);
+	for (i = 0; i < 500 && pid > 0 && got == 0; i++) {
+		got = waitpid(pid, &status, WNOHANG);
+		if (got == 0)
+			usleep(10000);
+	}
+	CHECK(got == pid);
+	if (got == 0 && pid > 0)
+		kill(pid, SIGKILL);
+}
+
 static void
 sweep_all(void)
 {
 	prepare();
+	orphan();
 	sweep(RUNNER, EIO);
 	sweep(INSIDE, EIO);
 	sweep(SCRIPT, EIO);
