@@ -131,8 +131,10 @@ get_level(struct json_in *in, const struct json_field *f, const json_t *v,
 static const char *
 bad_flag(const char *s)
 {
-	return only_has(s, LOWER UPPER DIGITS "_-") ? NULL :
-	    "is not a flag's name: letters, digits, - and _";
+	/* Those that !chattr gives, or nobody could ever have it. */
+	return only_has(s, LOWER DIGITS "_-") && *s != '_' && *s != '-' ? NULL :
+	    "is not a flag's name: a to z, 0 to 9, _ and -, the first of them "
+	    "neither _ nor -";
 }
 
 static int
