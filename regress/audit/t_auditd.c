@@ -369,24 +369,34 @@ TEST(many_open_intents)
 	al_free(l);
 }
 
+static int
+write_text(const char *path, const char *text)
+{
+	int	 fd, r;
+
+	if ((fd = open(path, O_WRONLY | O_CLOEXEC)) == -1)
+		return -1;
+	r = write(fd, text, strlen(text)) == -1 ? -1 : 0;
+	close(fd);
+	return r;
+}
+
 /* A disk of its own for what follows; 0, or -1 where that may not be. */
 static int
 small_disk(const struct al *l)
 {
-	char	 keys[160], map[64];
+	char	 keys[160], uids[64], gids[64];
 	uid_t	 uid = getuid();
-	int	 fd;
 
+	snprintf(uids, sizeof(uids), "0 %u 1", uid);
+	snprintf(gids, sizeof(gids), "0 %u 1", getgid());
 	if (unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) ==
 	    -1)
 		return -1;
-	if (uid != 0) {
-		snprintf(map, sizeof(map), "0 %u 1", uid);
-		if ((fd = open("/proc/self/uid_map", O_WRONLY)) == -1 ||
-		    write(fd, map, strlen(map)) == -1)
-			return -1;
-		close(fd);
-	}
+	if (uid != 0 && (write_text("/proc/self/setgroups", "deny") == -1 ||
+	    write_text("/proc/self/uid_map", uids) == -1 ||
+	    write_text("/proc/self/gid_map", gids) == -1))
+		return -1;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
 	    mount("audit", l->dir, "tmpfs", 0, "size=3m,mode=700") == -1)
 		return -1;
