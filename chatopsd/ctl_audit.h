@@ -17,13 +17,17 @@ int	 ctl_audit_files(const struct conf *, char **, int,
 	    struct verify_file **);
 void	 ctl_audit_close(struct verify_file *, int);
 
+/* A row of the executor's: the last line of a log that it knows. */
+struct ctl_anchor {
+	char			 origin[AUDIT_ORIGIN_SIZE];
+	struct verify_anchor	 a;
+};
+
 /*
- * The executor's anchor for the log of that origin (NULL: whichever there
- * is) from a copy of the database, for the daemon keeps it locked.  1, 0
- * where it has none, -1 with the cause in why; *origin_out gets its origin.
+ * The executor's anchors, the newest first, from a copy of the database, for
+ * the daemon keeps it locked.  How many, or -1 with the cause in why.
  */
-int	 ctl_audit_db(const char *path, const char *origin,
-	    struct verify_anchor *, char origin_out[AUDIT_ORIGIN_SIZE],
+int	 ctl_audit_db(const char *path, struct ctl_anchor *, int max,
 	    char *why, size_t);
 
 /* ctl_verify.c: options and files behind "verify"; exit status. */

@@ -105,45 +105,40 @@ copy_database(const char *path, const char *copy)
 	return -1;
 }
 
-/* The one row, or that of the origin. */
+/* One row, checked: 0, or -1 where it is no anchor. */
 static int
-read_anchor(sqlite3 *db, const char *origin, struct verify_anchor *a,
-    char origin_out[AUDIT_ORIGIN_SIZE])
+read_row(sqlite3_stmt *st, struct ctl_anchor *out)
 {
-	const char	*sql = origin == NULL ?
-	    "SELECT origin, seq, line_hash FROM audit_anchor "
-	    "ORDER BY rowid DESC LIMIT 1" :
-	    "SELECT origin, seq, line_hash FROM audit_anchor WHERE origin = ?";
-	sqlite3_stmt	*st;
-	const char	*s;
-	int		 r = -1, step;
+	const char	*s = (const char *)sqlite3_column_text(st, 0);
 
-	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
-		return -1;
-	if (origin != NULL && sqlite3_bind_text(st, 1, origin, -1,
-	    SQLITE_STATIC) != SQLITE_OK)
-		goto done;
-	step = sqlite3_step(st);
-	if (step == SQLITE_DONE)
-		r = 0;
-	if (step != SQLITE_ROW)
-		goto done;
-	s = (const char *)sqlite3_column_text(st, 0);
 	if (s == NULL || !audit_is_origin(s, strlen(s)) ||
 	    sqlite3_column_type(st, 1) != SQLITE_INTEGER ||
 	    sqlite3_column_int64(st, 1) < 0 ||
 	    sqlite3_column_type(st, 2) != SQLITE_BLOB ||
 	    sqlite3_column_bytes(st, 2) != HASH_SIZE)
-		goto done;
-	(void)strlcpy(origin_out, s, AUDIT_ORIGIN_SIZE);
-	a->source = "db";
-	a->seq = (uint64_t)sqlite3_column_int64(st, 1);
-	memcpy(a->hash, sqlite3_column_blob(st, 2), HASH_SIZE);
-	a->ok = 0;
-	r = 1;
-done:
+		return -1;
+	memset(out, 0, sizeof(*out));
+	(void)strlcpy(out->origin, s, sizeof(out->origin));
+	out->a.source = "db";
+	out->a.seq = (uint64_t)sqlite3_column_int64(st, 1);
+	memcpy(out->a.hash, sqlite3_column_blob(st, 2), HASH_SIZE);
+	return 0;
+}
+
+static int
+read_anchors(sqlite3 *db, struct ctl_anchor *out, int max)
+{
+	sqlite3_stmt	*st;
+	int		 n = 0, step, bad = 0;
+
+	if (sqlite3_prepare_v2(db, "SELECT origin, seq, line_hash "
+	    "FROM audit_anchor ORDER BY rowid DESC", -1, &st, NULL) !=
+	    SQLITE_OK)
+		return -1;
+	while ((step = sqlite3_step(st)) == SQLITE_ROW && n < max && !bad)
+		bad = read_row(st, &out[n++]) == -1;
 	(void)sqlite3_finalize(st);
-	return r;
+	return bad || (step != SQLITE_DONE && step != SQLITE_ROW) ? -1 : n;
 }
 
 static void
@@ -162,8 +157,8 @@ remove_copy(const char *dir)
 }
 
 int
-ctl_audit_db(const char *path, const char *origin, struct verify_anchor *a,
-    char origin_out[AUDIT_ORIGIN_SIZE], char *why, size_t whylen)
+ctl_audit_db(const char *path, struct ctl_anchor *out, int max, char *why,
+    size_t whylen)
 {
 	const char	*tmp = getenv("TMPDIR");
 	sqlite3		*db = NULL;
@@ -184,7 +179,7 @@ ctl_audit_db(const char *path, const char *origin, struct verify_anchor *a,
 	}
 	if (sqlite3_open_v2(copy, &db, SQLITE_OPEN_READWRITE, NULL) ==
 	    SQLITE_OK)
-		r = read_anchor(db, origin, a, origin_out);
+		r = read_anchors(db, out, max);
 	if (r == -1)
 		(void)snprintf(why, whylen, "%s: %s", path, db == NULL ?
 		    "no memory" : sqlite3_errcode(db) == SQLITE_OK ?

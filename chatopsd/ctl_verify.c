@@ -34,6 +34,8 @@ struct request {
 	struct note_vkey	 vkey;
 	int			 has_vkey;
 	const char		*db;
+	struct ctl_anchor	 rows[OUTSIDE_MAX];
+	int			 nrows;
 	char			 db_origin[AUDIT_ORIGIN_SIZE];
 	int			 json;
 };
@@ -289,25 +291,69 @@ use_conf(struct request *q, const struct conf *conf)
 		(void)add_note(q, note);
 }
 
+/* Before the log is looked at: the database may only lag behind it. */
 static int
-use_db(struct request *q)
+read_db(struct request *q)
 {
 	char	 why[512];
-	int	 r;
 
 	if (q->db == NULL)
 		return 0;
-	r = ctl_audit_db(q->db, NULL, &q->anchors[q->o.nanchors],
-	    q->db_origin, why, sizeof(why));
-	if (r == -1) {
+	q->nrows = ctl_audit_db(q->db, q->rows, OUTSIDE_MAX, why,
+	    sizeof(why));
+	if (q->nrows == -1) {
 		warnx("%s", ctl_safe(why));
 		return -1;
 	}
-	if (r == 1)
-		q->o.nanchors++;
-	else if (!q->json)
+	if (q->nrows == 0)
 		warnx("%s: has no anchor yet", ctl_safe(q->db));
 	return 0;
+}
+
+/* The log's name, from the first line of any file that has a good one. */
+static void
+peek_origin(const struct verify_file *files, int n, char *origin)
+{
+	static char		 line[AUDIT_LINE_MAX + 1];
+	struct audit_line	 l;
+	const char		*nl, *why;
+	ssize_t			 got;
+	int			 i;
+
+	origin[0] = '\0';
+	for (i = 0; i < n && origin[0] == '\0'; i++) {
+		got = sys_pread(files[i].fd, line, sizeof(line), 0);
+		if (got <= 0 || (nl = memchr(line, '\n', got)) == NULL)
+			continue;
+		if (audit_line_scan(line, nl - line, &l, &why) !=
+		    AUDIT_FAULT_NONE)
+			continue;
+		memcpy(origin, l.log.p, l.log.len);
+		origin[l.log.len] = '\0';
+	}
+}
+
+/*
+ * The row of this log.  Where the database knows only others, the newest of
+ * them shall say so: the log may have been put in the place of that one.
+ */
+static void
+use_db(struct request *q, const struct verify_file *files, int n)
+{
+	char	 origin[AUDIT_ORIGIN_SIZE];
+	int	 i, found = 0;
+
+	if (q->nrows <= 0)
+		return;
+	peek_origin(files, n, origin);
+	for (i = 0; i < q->nrows; i++)
+		if (strcmp(q->rows[i].origin, origin) == 0) {
+			found = i;
+			break;
+		}
+	(void)strlcpy(q->db_origin, q->rows[found].origin,
+	    sizeof(q->db_origin));
+	q->anchors[q->o.nanchors++] = q->rows[found].a;
 }
 
 static void
@@ -485,10 +531,10 @@ run(struct request *q, const struct conf *conf, int argc, char **argv)
 
 	if (argc == 0 && conf != NULL)
 		use_conf(q, conf);
-	/* the database before the log: it may only lag behind */
-	if (use_db(q) == -1 ||
+	if (read_db(q) == -1 ||
 	    (n = ctl_audit_files(conf, argv, argc, &files)) == -1)
 		return VERIFY_ERROR;
+	use_db(q, files, n);
 	if (use_notes(q) == -1) {
 		ctl_audit_close(files, n);
 		return VERIFY_ERROR;

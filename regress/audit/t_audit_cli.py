@@ -163,6 +163,13 @@ class Audit(unittest.TestCase):
             for suffix in ('-wal', '-shm'):
                 if os.path.exists(path + suffix):
                     os.unlink(path + suffix)
+        # it knows several logs: the one that is verified counts
+        path = self.database((o, int(SEQ), bytes.fromhex(HASH)),
+                             ('newer/audit/0', 99, bytes(32)))
+        status, _, last = findings('--db', path, *files)
+        self.assertEqual((status, last['anchoredBy']), (0, ['db(15)']))
+        os.unlink(path)
+        os.unlink(path + '-wal')
         path = self.database((o, -1, b'x'))
         self.assertEqual(ctl('verify', '--db', path, *files)[0], 2)
         self.assertEqual(ctl('verify', '--db', self.dir + '/none',
