@@ -4,7 +4,9 @@
  * system call.  In three classes: a table's line decides; known but in no
  * table kills the process; unknown gets ENOSYS.
  */
-#include <sys/types.h>
+#include <sys/syscall.h>
+
+#include <linux/seccomp.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -104,6 +106,16 @@ seccomp_add_rest(scmp_filter_ctx ctx, const uint8_t *named)
 	return 0;
 }
 
+/* Filters that can kill a process: since 4.14. */
+static int
+seccomp_is_there(void)
+{
+	uint32_t	 action = SCMP_ACT_KILL_PROCESS;
+
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0,
+	    &action) == 0;
+}
+
 int
 confine_seccomp(enum role role)
 {
@@ -113,6 +125,8 @@ confine_seccomp(enum role role)
 	uint32_t		 otherwise;
 	int			 rc = -EINVAL;
 
+	if (!seccomp_is_there())
+		return 1;
 	memset(named, 0, sizeof(named));
 	tables = seccomp_tables(role);
 	if (tables == NULL)
@@ -126,6 +140,9 @@ confine_seccomp(enum role role)
 	}
 	rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
 	    SCMP_ACT_KILL_PROCESS);
+	/* The kernel's own errno. */
+	if (rc == 0)
+		rc = seccomp_attr_set(ctx, SCMP_FLTATR_API_SYSRAWRC, 1);
 	if (rc == 0)
 		rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (rc == 0)
@@ -136,11 +153,6 @@ confine_seccomp(enum role role)
 		rc = seccomp_load(ctx);
  done:
 	seccomp_release(ctx);
-	if (rc == -EINVAL || rc == -ENOSYS || rc == -EOPNOTSUPP) {
-		/* A kernel without it says so by one of these. */
-		errno = -rc;
-		return 1;
-	}
 	errno = -rc;
 	return rc == 0 ? 0 : -1;
 }

@@ -751,6 +751,7 @@ ACT(do_mq)
 	return judged(syscall(SYS_mq_open, 0, 0, 0, 0));
 }
 
+#if defined(__x86_64__)
 ACT(do_ldt)
 {
 	return judged(syscall(SYS_modify_ldt, 99, 0, 0));
@@ -760,7 +761,7 @@ ACT(do_iopl)
 {
 	return judged(syscall(SYS_iopl, 99));
 }
-
+#endif
 ACT(do_landlock)
 {
 	return judged(syscall(444, 0, 0, 99));
@@ -771,18 +772,15 @@ ACT(do_seccomp)
 	return judged(syscall(SYS_seccomp, 99, 0, 0));
 }
 
+#if defined(__x86_64__)
 ACT(foreign_abi)
 {
-#if defined(__x86_64__)
 	int	 rc;
 
 	/* getpid by the door of 32-bit programs. */
 	__asm__ volatile("int $0x80" : "=a"(rc) : "a"(20) :
 	    "memory", "r8", "r9", "r10", "r11");
 	return rc > 0 ? 0 : ENOSYS;
-#else
-	return 0;
-#endif
 }
 ACT(x32_abi)
 {
@@ -790,7 +788,7 @@ ACT(x32_abi)
 
 	return rc > 0 || errno == ENOSYS ? 0 : errno;
 }
-
+#endif
 ACT(unknown_call)
 {
 	return err(syscall(5000));
@@ -1103,12 +1101,16 @@ static const struct act {
 	A(do_secret,	   "KKKxKK", KERNEL),
 	A(do_shm,	   "KKKoKK", 0),
 	A(do_mq,	   "KKKoKK", 0),
+#if defined(__x86_64__)
 	A(do_ldt,	   "KKKxKK", KERNEL),
 	A(do_iopl,	   "KKKxKK", KERNEL),
+#endif
 	A(do_landlock,	   "KKKoKK", KERNEL),
 	A(do_seccomp,	   "KKKoKK", 0),
+#if defined(__x86_64__)
 	A(foreign_abi,	   "KKKKKK", KERNEL),
 	A(x32_abi,	   "KKKKKK", 0),
+#endif
 	A(unknown_call,	   "ssssss", KERNEL),
 
 	A(set_uid,	   "KKKoKK", 0),
@@ -1550,15 +1552,65 @@ older_kernels(void)
 	}
 }
 
+/* A kernel without filters, imitated by a filter. */
+static void
+refuse_seccomp(void)
+{
+	struct sock_filter	 code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_SECCOMP, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog	 prog = { nitems(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) == -1)
+		_exit(3);
+}
+
+static void
+no_seccomp(void)
+{
+	struct msg_ready	 ready;
+	size_t			 k;
+	int			 status;
+	pid_t			 pid;
+
+	for (k = 0; k < NROLES; k++) {
+		fflush(NULL);
+		pid = fork();
+		if (pid == 0) {
+			alarm(10);
+			refuse_seccomp();
+			if (confine(roles[k], &ready) != 0)
+				_exit(4);
+			if (ready.reached & CONFINED_SECCOMP)
+				_exit(5);
+			if (strstr(ready.note, "seccomp") == NULL)
+				_exit(6);
+			_exit((ready.reached & CONFINED_NNP) ? 0 : 7);
+		}
+		CHECK(waitpid(pid, &status, 0) == pid);
+		CHECK_INT(status, 0);
+	}
+}
+
 static void
 older_prepared(void)
 {
 	prepare();
 	older_kernels();
+	no_seccomp();
 	clean_up();
 }
 
-TEST(older_landlock)
+TEST(older_kernel)
 {
 	as_user(older_prepared);
 }
