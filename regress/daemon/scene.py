@@ -13,10 +13,12 @@ import json
 import mmap
 import os
 import re
+import socket
 import sqlite3
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -50,12 +52,15 @@ class Quiet(lib.Tally):
 
 
 class Scene:
-    def __init__(self, tally, limits=None, server=(), user=None, **conf):
+    def __init__(self, tally, limits=None, server=(), user=None, cafile=None,
+                 **conf):
         self.t = tally
-        self.mm = Standin(*server).start()
+        self.mm = Standin(*server, cafile=cafile).start()
         self.mm.seed()
         self.bot = Bot(self.mm.url, user)
         self.bot.config["mattermost"]["token"] = self.mm.bot["token"]
+        if cafile is not None:
+            self.bot.config["mattermost"]["caFile"] = cafile
         self.bot.config["limits"] = {
             "userRate": {"count": 0, "per": "1m"},
             "globalRate": {"count": 0, "per": "1m"}, "cancelGrace": 500}
@@ -298,6 +303,45 @@ class Clock:
     def close(self):
         self.map.close()
         self.f.close()
+
+
+class Trap:
+    """A server of our own that keeps what it is sent; with TLS as told."""
+
+    def __init__(self):
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.sock.settimeout(0.2)
+        self.port = self.sock.getsockname()[1]
+        self.context, self.got, self.over = None, [], False
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.over:
+            try:
+                c = self.sock.accept()[0]
+            except OSError:
+                continue
+            self.got.append(self.serve(c))
+
+    def serve(self, c):
+        data = b""
+        with c:
+            c.settimeout(1)
+            try:
+                if self.context is not None:
+                    c = self.context.wrap_socket(c, server_side=True)
+                data = c.recv(65536)
+            except OSError:
+                pass
+            finally:
+                c.close()
+        return data
+
+    def close(self):
+        self.over = True
+        self.thread.join()
+        self.sock.close()
 
 
 def teeth(tally, what, fn):
