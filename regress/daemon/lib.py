@@ -193,7 +193,7 @@ class Bot:
             return {}
         return {"user": self.user, "group": self.user, "extra_groups": []}
 
-    def run(self, *args, timeout=30):
+    def run(self, *args, timeout=60):
         """chatopsd to its end: (status, stdout, stderr)."""
         p = subprocess.run([self.chatopsd, "-f", self.conf] + list(args),
                            stdin=subprocess.DEVNULL, capture_output=True,
@@ -201,7 +201,7 @@ class Bot:
         return (p.returncode, p.stdout.decode("utf-8", "replace"),
                 p.stderr.decode("utf-8", "replace"))
 
-    def ctl(self, *args, timeout=30):
+    def ctl(self, *args, timeout=60):
         """chatopsctl: (status, stdout, stderr)."""
         p = subprocess.run([self.chatopsctl, "-f", self.conf] + list(args),
                            stdin=subprocess.DEVNULL, capture_output=True,
