@@ -38,7 +38,6 @@ struct shell;
 /* One sandbox and its two events. */
 struct slot {
 	struct shell		*shell;
-	int			 is_used;
 	struct runner_box	 box;
 	struct runner_file	 file;	/* folder and name, for messages */
 	struct runner_end	 end;
@@ -75,7 +74,6 @@ slot_clear(struct slot *s)
 	s->sync = s->ended = NULL;
 	runner_box_clear(&s->box);
 	runner_file_clear(&s->file);
-	s->is_used = 0;
 }
 
 static int
@@ -210,7 +208,6 @@ world_start(void *arg, int number, const struct script *script,
 		runner_file_clear(&s->file);
 		return -1;
 	}
-	s->is_used = 1;
 	if (slot_watch(s) == -1)
 		fatalx("no event for a sandbox");
 	return 0;
