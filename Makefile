@@ -17,7 +17,8 @@ ALL_LDFLAGS =	${LDHARDEN} ${SAN} ${LDFLAGS}
 
 # Libraries per program: nobody links what its role has no use for.
 LIBS_COMMON =	-levent -ljansson -lsodium -lpcre2-8 -lseccomp ${BSD_LIBS}
-LIBS_CHATOPSD =	${LIBS_COMMON} -lcurl -lwslay -lssl -lcrypto
+LIBS_CHATOPSD =	${LIBS_COMMON}
+LIBS_NETWORK =	${LIBS_COMMON} -lcurl -lwslay -lssl -lcrypto
 LIBS_EXECUTOR =	${LIBS_COMMON} -lsqlite3
 LIBS_AUDITD =	${LIBS_COMMON}
 LIBS_CTL =	${LIBS_COMMON} -lsqlite3 -lcrypto
@@ -154,6 +155,7 @@ AUDITD_SRCS = \
 
 MAIN_SRCS = \
 	auditd/auditd.c \
+	chatopsd/chatops-network.c \
 	chatopsd/chatopsctl.c \
 	chatopsd/chatopsd.c \
 	executor/executor.c
@@ -162,6 +164,7 @@ SRCS =		${COMMON_SRCS} ${CHATOPSD_SRCS} ${CTL_SRCS} ${EXECUTOR_SRCS} \
 		${AUDITD_SRCS} ${MAIN_SRCS}
 
 PROGS =		chatopsd/chatopsd chatopsd/chatopsctl \
+		chatopsd/chatops-network \
 		executor/chatops-executor auditd/chatops-auditd
 ARCHIVES =	chatopsd/libchatopsd.a chatopsd/libctl.a \
 		executor/libexecutor.a auditd/libauditd.a common/libcommon.a
@@ -209,6 +212,11 @@ executor/libexecutor.a: ${EXECUTOR_SRCS:.c=.o}
 auditd/libauditd.a: ${AUDITD_SRCS:.c=.o}
 	rm -f $@
 	${AR} -rcs $@ ${AUDITD_SRCS:.c=.o}
+
+chatopsd/chatops-network: chatopsd/chatops-network.o chatopsd/libchatopsd.a \
+    common/libcommon.a
+	${CC} ${ALL_LDFLAGS} -o $@ chatopsd/chatops-network.o \
+	    chatopsd/libchatopsd.a common/libcommon.a ${LIBS_NETWORK}
 
 chatopsd/chatopsd: chatopsd/chatopsd.o chatopsd/libchatopsd.a common/libcommon.a
 	${CC} ${ALL_LDFLAGS} -o $@ chatopsd/chatopsd.o chatopsd/libchatopsd.a \

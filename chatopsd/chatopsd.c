@@ -1,6 +1,6 @@
 /*
  * chatopsd(8): checks everything, becomes a daemon, starts the others and
- * watches over them.  "chatopsd -x network" is one of those others.
+ * watches over them.
  */
 #include <sys/stat.h>
 
@@ -201,14 +201,14 @@ sane_descriptors(void)
 int
 main(int argc, char **argv)
 {
-	const char	*path = PATH_CONF, *role = NULL;
+	const char	*path = PATH_CONF;
 	int		 ch, check = 0, foreground = 0, verbose = 0;
 
 	/* Started with an empty argv: execve(2) allows that. */
 	if (argc < 1)
 		return 2;
 	sane_descriptors();
-	while ((ch = getopt(argc, argv, "df:nvx:")) != -1)
+	while ((ch = getopt(argc, argv, "df:nv")) != -1)
 		switch (ch) {
 		case 'd':
 			foreground = 1;
@@ -222,20 +222,11 @@ main(int argc, char **argv)
 		case 'v':
 			verbose = 1;
 			break;
-		case 'x':
-			role = optarg;
-			break;
 		default:
 			usage();
 		}
 	if (optind != argc)
 		usage();
-	if (role != NULL) {
-		if (role_parse(role) != ROLE_NETWORK)
-			usage();
-		setproctitle("network");
-		network_main(verbose);
-	}
 	(void)umask(077);
 	log_init("chatopsd: parent", verbose);
 	if (sodium_init() == -1)

@@ -5,7 +5,7 @@
 #include "compat.h"
 
 /*
- * network.c: the whole network process, started as "chatopsd -x network"
+ * network.c: the whole network process, chatops-network -x network
  * with its channel as descriptor 3.  Ends with 0 after MSG_STOP.
  */
 __dead void	 network_main(int verbose);

@@ -27,7 +27,7 @@ static const struct {
 	const char	*installed;
 	const char	*beside;	/* seen from our own folder */
 } programs[] = {
-	{ ROLE_NETWORK,	PATH_CHATOPSD,	"chatopsd" },
+	{ ROLE_NETWORK,	PATH_NETWORK,	"chatops-network" },
 	{ ROLE_EXECUTOR, PATH_EXECUTOR,	"../executor/chatops-executor" },
 	{ ROLE_RUNNER,	PATH_EXECUTOR,	"../executor/chatops-executor" },
 	{ ROLE_AUDIT,	PATH_AUDITD,	"../auditd/chatops-auditd" },

@@ -5,6 +5,7 @@
 #define PATH_CONF		CHATOPS_SYSCONFDIR "/bot.config.json"
 #define PATH_EXECUTOR		CHATOPS_LIBEXECDIR "/chatops-executor"
 #define PATH_AUDITD		CHATOPS_LIBEXECDIR "/chatops-auditd"
+#define PATH_NETWORK		CHATOPS_LIBEXECDIR "/chatops-network"
 #define PATH_CHATOPSD		CHATOPS_SBINDIR "/chatopsd"
 #define PATH_DEVNULL		"/dev/null"
 #define PATH_RESOLV_CONF	"/etc/resolv.conf"

@@ -17,12 +17,14 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 CHATOPSD = os.path.join(TOP, "chatopsd", "chatopsd")
+NETWORK = os.path.join(TOP, "chatopsd", "chatops-network")
 CHATOPSCTL = os.path.join(TOP, "chatopsd", "chatopsctl")
 IS_ROOT = os.geteuid() == 0
 TOKEN = "x7token9of8the6bot5here432"
 PROGRAMS = ("chatopsd/chatopsd", "chatopsd/chatopsctl",
-            "executor/chatops-executor", "auditd/chatops-auditd")
-NAMES = ("chatopsd", "chatops-executo", "chatops-auditd")
+            "chatopsd/chatops-network", "executor/chatops-executor",
+            "auditd/chatops-auditd")
+NAMES = ("chatopsd", "chatops-network", "chatops-executo", "chatops-auditd")
 
 
 class Tally:

@@ -21,7 +21,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.join(HERE, '..', '..')
-PROGRAM = os.path.join(TOP, 'chatopsd', 'chatopsd')
+PROGRAM = os.path.join(TOP, 'chatopsd', 'chatops-network')
 STATES = ('down', 'connecting', 'connected', 'refused')
 RESULTS = ('ok', 'refused', 'failed')
 LOOKUPS = ('ok', 'missing', 'failed')

@@ -231,13 +231,12 @@ def places():
 
 
 def usage():
-    for args in (["-q"], ["-n", "extra"], ["-f"], ["-x", "parent"],
-                 ["-x", "nobody"]):
+    for args in (["-q"], ["-n", "extra"], ["-f"], ["-x", "network"]):
         p = subprocess.run([lib.CHATOPSD] + args, capture_output=True,
                            stdin=subprocess.DEVNULL, timeout=60)
         tally.check(p.returncode == 2 and b"usage:" in p.stderr,
                     "usage of %s" % args, p.stderr)
-    p = subprocess.run([lib.CHATOPSD, "-x", "network"], capture_output=True,
+    p = subprocess.run([lib.NETWORK, "-x", "network"], capture_output=True,
                        stdin=subprocess.DEVNULL, timeout=60)
     tally.check(p.returncode == 1 and b"started by chatopsd" in p.stderr,
                 "a child by hand", p.stderr)

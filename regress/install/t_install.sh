@@ -58,6 +58,7 @@ try() {
 	    { not_ok "$make install"; cat "$tmp/log"; }
 	for f in sbin/chatopsd sbin/chatopsctl \
 	    libexec/chatopsd/chatops-executor \
+	    libexec/chatopsd/chatops-network \
 	    libexec/chatopsd/chatops-auditd; do
 		check "$make: $f" mode_is 755 "$d/usr/local/$f"
 	done

@@ -1,9 +1,9 @@
-/* chatopsd -x network with a hostile parent and a hostile executor. */
+/* chatops-network with a hostile parent and a hostile executor. */
 #include "cases.h"
 
 static const struct h_target	 network = {
 	.role = ROLE_NETWORK,
-	.program = "../chatopsd/chatopsd",
+	.program = "../chatopsd/chatops-network",
 	.arg0 = "chatopsd",
 	.peers = { ROLE_EXECUTOR },
 	.npeers = 1,

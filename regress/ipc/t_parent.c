@@ -75,7 +75,7 @@ make_tree(const struct h_case *c)
 			h_fail("%s: %s", path, strerror(errno));
 	}
 	link_program("daemon", "chatopsd/daemon");
-	link_program("fake", "chatopsd/chatopsd");
+	link_program("fake", "chatopsd/chatops-network");
 	link_program("fake", "executor/chatops-executor");
 	link_program("fake", "auditd/chatops-auditd");
 	write_file("case", 0644, "%d %d %d %d\n", (int)c->wrong,
