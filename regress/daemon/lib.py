@@ -112,6 +112,7 @@ class Bot:
         os.chmod(self.dir, 0o755)
         self.proc = None
         self.log = None
+        self.logpath = self.path("daemon.log")
         self.copy = None
         self.chatopsd, self.chatopsctl = CHATOPSD, CHATOPSCTL
         if user is not None:
@@ -215,17 +216,17 @@ class Bot:
               timeout=60, wrap=()):
         """The daemon in the foreground; True when its log says wait.
         wrap: words in front of the command, which must exec it."""
-        self.logpath = self.path("daemon.log")
         self.log = open(self.logpath, "ab")
+        before = len(self.text())   # of an earlier start
         self.proc = subprocess.Popen(
             list(wrap) + [self.chatopsd, "-d", "-f", self.conf] + list(args),
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             **self.as_user())
         if wait is None:
             return True
-        wait_until(lambda: wait in self.text() or
+        wait_until(lambda: wait in self.text()[before:] or
                    self.proc.poll() is not None, timeout)
-        return wait in self.text()
+        return wait in self.text()[before:]
 
     def text(self):
         """What the daemon has logged."""

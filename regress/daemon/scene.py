@@ -93,13 +93,14 @@ class Scene:
         """Started and connected, alice and bob in their places."""
         self.bot.write()
         after = self.mm.last()
+        before = len(self.bot.text())   # of an earlier start
         ok = self.bot.start(*args, wrap=wrap)
         self.t.check(ok, "the daemon starts", self.bot.text())
         if connect:
-            self.mm.wait_bot(15, after)
+            self.mm.wait_bot(60, after)
             self.t.check(wait_until(lambda: "executor: connected as chatops"
-                                    in self.bot.text()), "it is connected",
-                         self.bot.text())
+                                    in self.bot.text()[before:]),
+                         "it is connected", self.bot.text()[before:])
         if admin:
             self.make_admin()
         return self
@@ -170,7 +171,7 @@ class Scene:
     def say(self, user, text, channel="operations", **fields):
         return self.mm.post_as(user, channel, text, **fields)["id"]
 
-    def answer(self, post, match, timeout=10, after=0):
+    def answer(self, post, match, timeout=30, after=0):
         """The first post or patch of the bot in that thread that matches
         the POSIX regular expression; None (and a failure) without."""
         try:
@@ -181,7 +182,7 @@ class Scene:
         except standin.Timeout:
             return None
 
-    def ask(self, user, text, match, channel="operations", timeout=10,
+    def ask(self, user, text, match, channel="operations", timeout=30,
             **fields):
         """Say it and want that answer: its text."""
         post = self.say(user, text, channel, **fields)
@@ -224,7 +225,7 @@ class Scene:
         t.check(re.search(match, said, re.S), what + ": " + match, said)
         t.check(len(self.events("intent")) == before, what + ": no intent")
         try:
-            self.mm.wait_reaction(post, "no_entry_sign", 5)
+            self.mm.wait_reaction(post, "no_entry_sign", 30)
         except standin.Timeout:
             t.check(False, what + ": reaction")
         return said
