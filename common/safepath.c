@@ -225,6 +225,23 @@ walk_open(struct walk *w, struct stat *st)
 	return fd;
 }
 
+/* A folder on the way: others pass it, whatever the umask is. */
+static int
+walk_make(struct walk *w, const char *here)
+{
+	int	 fd, rc;
+
+	if (sys_mkdirat(w->dir, w->name, 0700) == -1)
+		return fail(w, errno, "cannot make %s", here);
+	fd = sys_openat(w->dir, w->name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd == -1)
+		return fail(w, errno, "%s", here);
+	rc = sys_fchmod(fd, 0755) == -1 ? fail(w, errno, "%s", here) : 0;
+	(void)sys_close(fd);
+	return rc;
+}
+
 /*
  * Up to the folder that holds the last component, which is then in name:
  * 1, and st says what it is; 0 when it is missing; -1.
@@ -244,8 +261,8 @@ walk_to_last(struct walk *w, int follow, struct stat *st)
 		if (fd == -1 && errno == ENOENT && last)
 			return 0;
 		if (fd == -1 && errno == ENOENT && w->make) {
-			if (sys_mkdirat(w->dir, w->name, 0755) == -1)
-				return fail(w, errno, "cannot make %s", here);
+			if (walk_make(w, here) == -1)
+				return -1;
 			fd = walk_open(w, st);
 		}
 		if (fd == -1)

@@ -100,11 +100,10 @@ reloaded(struct executor *x, void *arg, const void *answer)
 enum builtin_end
 builtin_reload(struct executor *x, struct cmd *c)
 {
-	struct msg_reload	 m;
+	struct actor	 by;
 
-	memset(&m, 0, sizeof(m));
-	(void)strlcpy(m.by, c->account.username, sizeof(m.by));
-	(void)ask(x, ROLE_PARENT, MSG_RELOAD, -1, &m, MSG_RELOAD_RESULT,
-	    reloaded, c, 2 * CORE_LOOKUP_MS);
+	(void)strlcpy(by.id, c->in.user_id, sizeof(by.id));
+	(void)strlcpy(by.name, c->account.username, sizeof(by.name));
+	reload_ask(x, &by, reloaded, c);
 	return BUILTIN_WAIT;
 }

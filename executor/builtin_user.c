@@ -173,6 +173,8 @@ builtin_bans(struct executor *x, struct cmd *c)
 		builtin_database(x, c);
 		return BUILTIN_REFUSED;
 	}
+	if (list.len == 0)
+		buf_printf(&list, "none\n");
 	builtin_list(x, c, "Bans in force:", "bans.txt", &list, more);
 	return BUILTIN_WAIT;
 }

@@ -417,6 +417,11 @@ refuse_unknown(struct executor *x, struct cmd *c)
 	const char	*typed, *near;
 
 	typed = words_get(&c->words, c->first - 1);
+	if (c->first == 2 && builtin_find(typed) != NULL) {
+		refuse(x, c, REASON_UNKNOWN, "%.64s is no script but a command "
+		    "of its own: %s%.64s", typed, x->conf->prefix, typed);
+		return;
+	}
 	near = builtin_suggest(x, c, typed);
 	refuse(x, c, REASON_UNKNOWN, "there is no command %.64s%s%s%s", typed,
 	    near != NULL ? ", did you mean " : "", near != NULL ? near : "",

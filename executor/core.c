@@ -187,14 +187,36 @@ reload_record(struct executor *x, uint64_t generation)
 	(void)snprintf(before, sizeof(before), "generation %llu",
 	    (unsigned long long)x->generation);
 	m = record_new(x, AUDIT_PERMISSION);
+	if (x->nreloads > 0)
+		(void)strlcpy(m->user_id, x->reload_by.id,
+		    sizeof(m->user_id));
 	record_open(&j);
 	record_str(&j, "action", "reload");
 	record_str(&j, "subject", "script-allowlist.json");
 	record_str(&j, "permission", now);
 	record_null(&j, "scope");
 	record_str(&j, "previous", before);
+	record_str(&j, "by", x->nreloads > 0 ? x->reload_by.name :
+	    "signal HUP");
 	record_close(&j, m->detail, sizeof(m->detail));
 	record_send(x, reload_recorded, NULL);
+}
+
+/*
+ * The parent does one at a time and refuses the others meanwhile, so it is
+ * the first one's until all have their answers.
+ */
+void
+reload_ask(struct executor *x, const struct actor *by, ask_fn fn, void *arg)
+{
+	struct msg_reload	 m;
+
+	memset(&m, 0, sizeof(m));
+	(void)strlcpy(m.by, by->name, sizeof(m.by));
+	if (x->nreloads++ == 0)
+		x->reload_by = *by;
+	(void)ask(x, ROLE_PARENT, MSG_RELOAD, -1, &m, MSG_RELOAD_RESULT, fn,
+	    arg, 2 * CORE_LOOKUP_MS);
 }
 
 void
@@ -376,8 +398,11 @@ executor_message(struct executor *x, enum role from, enum msg_type type,
 		x->processes[m->role] = *m;
 	} else if (from == ROLE_PARENT && type == MSG_RELOAD_RESULT) {
 		/* After a signal nobody here asked for it. */
-		if (id != 0)
-			answer(x, ROLE_PARENT, type, id, payload);
+		if (id == 0)
+			return;
+		if (x->nreloads > 0)
+			x->nreloads--;
+		answer(x, ROLE_PARENT, type, id, payload);
 	}
 	else
 		x->w.exit(x->w.arg, "a message that nobody handles");

@@ -300,6 +300,8 @@ struct executor {
 	struct rate	*rate;
 	struct allowlist *al;
 	uint64_t	 generation;
+	struct actor	 reload_by;	/* whom the parent does it for */
+	size_t		 nreloads;	/* questions that are open */
 	uint8_t		 hmac_key[DB_HMAC_KEY_SIZE];
 	monotime_t	 started;
 	int64_t		 started_wall;
@@ -389,6 +391,9 @@ uint32_t	 ask(struct executor *, enum role, enum msg_type, int fd,
 /* As ask(), to the network, held back while it says XOFF. */
 void		 ask_net(struct executor *, enum msg_type, int fd,
 		    const void *payload, ask_fn, void *arg);
+/* Asks the parent to read the allowlist again, for that person. */
+void	 reload_ask(struct executor *, const struct actor *, ask_fn,
+	    void *arg);
 void		 ask_flush(struct executor *);
 /* Whoever waits with that arg does not wait any more. */
 void		 ask_forget(struct executor *, const void *arg);

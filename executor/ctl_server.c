@@ -274,13 +274,8 @@ ctl_reloaded(struct executor *x, void *arg, const void *answer)
 static void
 ctl_reload(struct executor *x, struct ctl_wait *w, const struct words *a)
 {
-	struct msg_reload	 m;
-
 	(void)a;
-	memset(&m, 0, sizeof(m));
-	(void)strlcpy(m.by, w->by.name, sizeof(m.by));
-	(void)ask(x, ROLE_PARENT, MSG_RELOAD, -1, &m, MSG_RELOAD_RESULT,
-	    ctl_reloaded, w, 2 * CORE_LOOKUP_MS);
+	reload_ask(x, &w->by, ctl_reloaded, w);
 }
 
 static void

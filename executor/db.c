@@ -1,5 +1,8 @@
 /* The executor's database: opening, migrations, transactions. */
+#include <sys/stat.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +10,7 @@
 
 #include "compat.h"
 #include "db_sql.h"
+#include "sys.h"
 
 /* Virtual machine steps that one statement may take: some seconds. */
 #define DB_STEPS_EVERY	100000
@@ -258,6 +262,25 @@ db_check(struct db *db)
 	return 0;
 }
 
+/* SQLite would wait at a FIFO and say little about the others. */
+static int
+db_check_file(struct db *db, int dir_fd, const char *name)
+{
+	struct stat	 st;
+
+	if (sys_fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT ? 0 : db_fail(db, "database: %s",
+		    strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return db_fail(db, "database: it is no regular file: move it "
+		    "away, or restore a backup");
+	if (st.st_uid != geteuid() || (st.st_mode & 0600) != 0600)
+		return db_fail(db, "database: this process, user %lu, may not "
+		    "write it: chown %lu and chmod 0600", (unsigned long)
+		    geteuid(), (unsigned long)geteuid());
+	return 0;
+}
+
 struct db *
 db_open(int dir_fd, const char *name, char *why, size_t whylen)
 {
@@ -274,6 +297,8 @@ db_open(int dir_fd, const char *name, char *why, size_t whylen)
 		    strerror(errno));
 		goto fail;
 	}
+	if (dir_fd != -1 && db_check_file(db, dir_fd, name) == -1)
+		goto fail;
 	if (sqlite3_open_v2(dir_fd == -1 ? ":memory:" : name, &db->sql, flags,
 	    NULL) != SQLITE_OK) {
 		(void)db_fail(db, "database: cannot open %s: %s", name,

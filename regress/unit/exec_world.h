@@ -665,6 +665,8 @@ w_start_job(const struct msg_job_start *m)
 	w_exit_job(m->job, JOB_END_EXITED, w.exit_status, 0);
 }
 
+static void	 w_take_allowlist(void);
+
 /* One message: 1, or 0 when there is none. */
 static int
 world_step(int answer)
@@ -723,9 +725,12 @@ world_step(int answer)
 		memset(&conf, 0, sizeof(conf));
 		conf.generation = 2;
 		conf.ok = 1;
-		if (answer)
+		if (answer) {
+			/* First what the parent tells to take it. */
+			w_take_allowlist();
 			executor_message(w.x, ROLE_PARENT, MSG_RELOAD_RESULT,
 			    m.id, -1, &conf);
+		}
 		break;
 	default:
 		break;
@@ -807,6 +812,12 @@ w_parse(const char *text)
 	}
 	json_file_free(&file);
 	return al;
+}
+
+static void
+w_take_allowlist(void)
+{
+	executor_set_allowlist(w.x, w_parse(w_allowlist), 2);
 }
 
 static void

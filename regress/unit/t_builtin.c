@@ -451,6 +451,23 @@ TEST(status_and_reload)
 	post(ALICE, "!reload");
 	CHECK_INT(w.reloads, 1);
 	CHECK_HAS(said(), "generation 2 is in force");
+	CHECK_STR(last_line(AUDIT_PERMISSION)->user_id, ALICE);
+	CHECK_HAS(last_line(AUDIT_PERMISSION)->detail, "\"by\":\"alice\"");
+	/* By a signal: nobody asked. */
+	executor_set_allowlist(w.x, w_parse(w_allowlist), 3);
+	world_pump();
+	CHECK_STR(last_line(AUDIT_PERMISSION)->user_id, "");
+	CHECK_HAS(last_line(AUDIT_PERMISSION)->detail, "signal HUP");
+	world_end();
+}
+
+TEST(empty_lists_and_commands_that_are_no_scripts)
+{
+	world_up();
+	post(ALICE, "!bans");
+	CHECK_HAS(said(), "none");
+	post(ALICE, "!run ping");
+	CHECK_HAS(said(), "ping is no script but a command of its own: !ping");
 	world_end();
 }
 

@@ -159,6 +159,8 @@ TEST(reload)
 	world_up();
 	CHECK_INT(ctl("reload", NULL), 0);
 	CHECK_INT(w.reloads, 1);
+	CHECK_STR(last_line(AUDIT_PERMISSION)->user_id, "");
+	CHECK_HAS(last_line(AUDIT_PERMISSION)->detail, "\"by\":\"uid 1000\"");
 	world_end();
 }
 

@@ -104,6 +104,30 @@ user_names(const struct db_user *u, void *arg)
 	return 0;
 }
 
+/* What is no file of ours is said so, and nothing waits for it. */
+TEST(strange_files_are_refused)
+{
+	struct db	*db = db_make();
+	char		 why[256];
+
+	db_close(db);
+	CHECK(renameat(dir_fd, "bot.db", dir_fd, "other") == 0);
+	CHECK(symlinkat("other", dir_fd, "bot.db") == 0);
+	CHECK(db_open(dir_fd, "bot.db", why, sizeof(why)) == NULL);
+	CHECK(strstr(why, "no regular file") != NULL);
+	CHECK(unlinkat(dir_fd, "bot.db", 0) == 0);
+	CHECK(mkfifoat(dir_fd, "bot.db", 0600) == 0);
+	CHECK(db_open(dir_fd, "bot.db", why, sizeof(why)) == NULL);
+	CHECK(strstr(why, "no regular file") != NULL);
+	CHECK(unlinkat(dir_fd, "bot.db", 0) == 0);
+	CHECK(renameat(dir_fd, "other", dir_fd, "bot.db") == 0);
+	CHECK(fchmodat(dir_fd, "bot.db", 0400, 0) == 0);
+	CHECK(db_open(dir_fd, "bot.db", why, sizeof(why)) == NULL);
+	CHECK(strstr(why, "chmod 0600") != NULL);
+	CHECK(fchmodat(dir_fd, "bot.db", 0600, 0) == 0);
+	db_end(db_again(NULL));
+}
+
 TEST(users_are_read_back)
 {
 	struct db_user	 u, v;
