@@ -96,6 +96,8 @@ class Scene:
         before = len(self.bot.text())   # of an earlier start
         ok = self.bot.start(*args, wrap=wrap)
         self.t.check(ok, "the daemon starts", self.bot.text())
+        if not ok:
+            raise RuntimeError("the daemon does not start")
         if connect:
             self.mm.wait_bot(60, after)
             self.t.check(wait_until(lambda: "executor: connected as chatops"
