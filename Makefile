@@ -65,6 +65,7 @@ COMMON_SRCS = \
 	common/text_command.c \
 	common/utf8.c \
 	common/verify.c \
+	common/verify_codes.c \
 	common/verify_ids.c \
 	common/verify_more.c \
 	common/verify_pool.c \

@@ -44,10 +44,15 @@ def findings(*args, **kw):
     return status, {r['code'] for r in rows[:-1]}, rows[-1]
 
 
+TEMP = tempfile.gettempdir()
+
+
 class Audit(unittest.TestCase):
     def setUp(self):
-        self.dir = tempfile.mkdtemp(prefix='auditcli')
+        self.dir = tempfile.mkdtemp(prefix='auditcli', dir=TEMP)
         self.addCleanup(shutil.rmtree, self.dir)
+        # where chatopsctl puts its copies: nobody else's are there
+        os.environ['TMPDIR'] = self.dir
 
     def file(self, name, data):
         path = os.path.join(self.dir, name)
@@ -176,7 +181,7 @@ class Audit(unittest.TestCase):
                              *files)[0], 2)
         self.assertEqual(ctl('verify', '--db', self.file('x', b'x' * 5000),
                              *files)[0], 2)
-        left = [n for n in os.listdir(tempfile.gettempdir())
+        left = [n for n in os.listdir(self.dir)
                 if n.startswith('chatopsctl.')]
         self.assertEqual(left, [])
 

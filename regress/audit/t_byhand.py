@@ -113,7 +113,7 @@ class ByHand(unittest.TestCase):
 
     def test_codes(self):
         """Every code that the verifier has is on the page."""
-        with open(os.path.join(TOP, 'common', 'verify.c'),
+        with open(os.path.join(TOP, 'common', 'verify_codes.c'),
                   encoding='utf-8') as f:
             codes = re.findall(r'\[V_\w+\] =\s+"(\w+)"', f.read())
         self.assertGreater(len(codes), 25)
