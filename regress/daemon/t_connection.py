@@ -30,7 +30,7 @@ def broken(s, what, fn, seconds=BACK, resumed=None):
         s.mm.listen(False)
         fn()
         post = s.mm.raw_post("bob", "operations", "!mark broken")["id"]
-        time.sleep(0.2)
+        time.sleep(0.6)     # the server's clock is known by one ping
         s.mm.listen(True)
     else:
         fn()
