@@ -119,7 +119,8 @@ TEST(anchor)
 {
 	world_up();
 	CHECK_INT(ctl("audit", "anchor", NULL), 0);
-	CHECK_INT(w.nrows, 0);
+	CHECK_INT(w.nrows, 1);
+	CHECK_HAS(w.rows[0], "\"origin\":\"test/audit/0000\",\"seq\":9,");
 	post(BOB, "!hello");
 	CHECK_INT(ctl("audit", "anchor", NULL), 0);
 	CHECK_INT(w.nrows, 1);
