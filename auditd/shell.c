@@ -24,6 +24,7 @@
 #define SAVE_MS		50		/* the state file lags this far */
 #define PROBE_S		1		/* looks for room while full */
 #define TAIL_BYTES	(4 * 1024 * 1024)
+#define LOCK_ALL_BYTES	(48ULL * 1024 * 1024)
 #define QUEUE_BYTES	(1024 * 1024)	/* of intents on their way */
 
 struct shell {
@@ -303,8 +304,9 @@ read_boot_id(char out[UUID_SIZE])
 }
 
 /*
- * All memory where the limit allows it, and it costs no more than is used;
- * the keys are locked in any case (keys.c).
+ * All memory where the limit has room for all that we may ever need, which
+ * is bounded by our queues; what is not used is not brought in.  The keys
+ * are locked in any case (keys.c).
  */
 static void
 lock_memory(void)
@@ -313,14 +315,15 @@ lock_memory(void)
 
 	if (getrlimit(RLIMIT_MEMLOCK, &rl) == -1)
 		fatal("getrlimit");
-	if (rl.rlim_cur != RLIM_INFINITY) {
-		log_debug("only the keys are locked in memory, the limit of "
-		    "locked memory is %llu bytes",
-		    (unsigned long long)rl.rlim_cur);
+	if (rl.rlim_cur < LOCK_ALL_BYTES) {
+		log_debug("only the keys are locked in memory: the limit of "
+		    "locked memory is %llu bytes, all of it takes %llu",
+		    (unsigned long long)rl.rlim_cur,
+		    (unsigned long long)LOCK_ALL_BYTES);
 		return;
 	}
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == -1)
-		fatal("mlockall");
+		log_warn("only the keys are locked in memory: mlockall");
 }
 
 static void
