@@ -318,6 +318,7 @@ start_session(struct auditd *a, char *why, size_t whylen)
 {
 	if (a->chain.end.lines == 0 && write_genesis(a, why, whylen) == -1)
 		return -1;
+	memcpy(a->before, a->chain.end.hash, HASH_SIZE);
 	if (session_start(a, why, whylen) == -1)
 		return -1;
 	if (chain_commit(&a->chain) == -1 || a->chain.full) {

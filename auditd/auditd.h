@@ -188,6 +188,7 @@ struct auditd {
 	struct audit_keys	 keys;
 	struct chain		 chain;
 	struct recovery		 recovery;
+	uint8_t		 before[HASH_SIZE];	/* of the line before ours */
 	int			 log_dir;
 	int			 key_dir;
 	int			 log;		/* script-executions.log */

@@ -173,6 +173,7 @@ send_state(struct shell *s)
 	memcpy(m.genesis_hash, k->state.genesis, HASH_SIZE);
 	m.seq = c->end.lines - 1;
 	memcpy(m.line_hash, c->end.hash, HASH_SIZE);
+	memcpy(m.previous_hash, s->audit.before, HASH_SIZE);
 	(void)strlcpy(m.session, c->session, sizeof(m.session));
 	m.clean = !s->audit.recovery.has_last ||
 	    (s->audit.recovery.last_event == AUDIT_SESSION_END &&

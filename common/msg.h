@@ -435,6 +435,7 @@ struct msg_audit_state {
 	uint8_t		 genesis_hash[HASH_SIZE];
 	uint64_t	 seq;			/* of the last line */
 	uint8_t		 line_hash[HASH_SIZE];
+	uint8_t		 previous_hash[HASH_SIZE]; /* of the one before it */
 	char		 session[UUID_SIZE];
 	uint8_t		 clean;			/* last session ended well */
 	uint32_t	 dangling;		/* DANGLING messages to come */

@@ -89,12 +89,15 @@ record_state(struct executor *x, const struct msg_audit_state *m)
 		x->w.exit(x->w.arg, db_error(x->db));
 		return;
 	}
+	/* After an orderly end it is the line before the session's first. */
 	if (r == 1 && (anchor.seq > m->seq || (anchor.seq == m->seq &&
-	    memcmp(anchor.line_hash, m->line_hash, HASH_SIZE) != 0))) {
-		(void)snprintf(why, sizeof(why), "audit log ends at line %"
-		    PRIu64 " but line %" PRIu64 " was acknowledged: it was "
-		    "cut or replaced; run chatopsctl audit verify", m->seq,
-		    anchor.seq);
+	    memcmp(anchor.line_hash, m->line_hash, HASH_SIZE) != 0) ||
+	    (anchor.seq + 1 == m->seq && memcmp(anchor.line_hash,
+	    m->previous_hash, HASH_SIZE) != 0))) {
+		(void)snprintf(why, sizeof(why), "audit log, which ends at "
+		    "line %" PRIu64 ", is not the one whose line %" PRIu64
+		    " was acknowledged: it was cut or replaced; run "
+		    "chatopsctl audit verify", m->seq, anchor.seq);
 		x->w.exit(x->w.arg, why);
 		return;
 	}

@@ -173,6 +173,7 @@ static const struct want_type want[] = {
     F(msg_audit_state, genesis_hash, 'x', 0, 0),
     F(msg_audit_state, seq, 'q', 0, 0),
     F(msg_audit_state, line_hash, 'x', 0, 0),
+    F(msg_audit_state, previous_hash, 'x', 0, 0),
     F(msg_audit_state, session, 'u', 0, 0),
     F(msg_audit_state, clean, 'n', 0, 1),
     F(msg_audit_state, dangling, 'w', 0, UINT32_MAX) } },

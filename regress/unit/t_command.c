@@ -522,6 +522,11 @@ TEST(log_behind_the_database)
 	s.line_hash[3] = 1;
 	executor_message(w.x, ROLE_AUDIT, MSG_AUDIT_STATE, 0, -1, &s);
 	CHECK_INT(w.exited, 2);
+	/* The log goes on from another line than the last that we know. */
+	s.seq = 101;
+	s.previous_hash[0] = 1;
+	executor_message(w.x, ROLE_AUDIT, MSG_AUDIT_STATE, 0, -1, &s);
+	CHECK_INT(w.exited, 3);
 	world_end();
 }
 
