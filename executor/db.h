@@ -268,6 +268,8 @@ struct db_anchor {
 	uint8_t		 line_hash[HASH_SIZE];
 };
 int	 db_anchor_get(struct db *, const char *origin, struct db_anchor *);
+/* A log of another origin, the longest: 1, 0 none, -1. */
+int	 db_anchor_other(struct db *, const char *origin, struct db_anchor *);
 /* 0; also when the row is further already (then nothing changes); -1. */
 int	 db_anchor_put(struct db *, const struct db_anchor *);
 

@@ -168,6 +168,15 @@ db_anchor_get(struct db *db, const char *origin, struct db_anchor *a)
 }
 
 int
+db_anchor_other(struct db *db, const char *origin, struct db_anchor *a)
+{
+	memset(a, 0, sizeof(*a));
+	return db_one(db, db_prepare(db, "SELECT origin, seq, line_hash "
+	    "FROM audit_anchor WHERE origin <> ? ORDER BY seq DESC LIMIT 1",
+	    "t", origin), db_anchor_read, a);
+}
+
+int
 db_anchor_put(struct db *db, const struct db_anchor *a)
 {
 	if (a->seq > INT64_MAX)

@@ -74,6 +74,21 @@ record_send(struct executor *x, record_fn fn, void *arg)
 	    record_ack, wait, 0);
 }
 
+/* The first one, or did somebody take the old one away? */
+static void
+record_new_log(struct executor *x, const char *origin)
+{
+	struct db_anchor	 old;
+
+	if (db_anchor_other(x->db, origin, &old) == 1)
+		log_warnx("audit log %s is new here, and %s, which had %" PRIu64
+		    " lines, is not in use any more: unless you began a new "
+		    "log, find out who did, and verify the old one", origin,
+		    old.origin, old.seq + 1);
+	else
+		log_info("audit log %s is new here", origin);
+}
+
 /*
  * The database may lag behind the log, for the log is written first; it can
  * never be ahead of it, nor remember another line at the same place.
@@ -116,7 +131,7 @@ record_state(struct executor *x, const struct msg_audit_state *m)
 	x->is_audit_ok = 1;
 	x->dangling = m->dangling;
 	if (r == 0)
-		log_info("audit log %s is new here", m->origin);
+		record_new_log(x, m->origin);
 	if (x->dangling == 0)
 		recover_start(x);
 }

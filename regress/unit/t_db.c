@@ -445,6 +445,9 @@ TEST(anchor_never_goes_back)
 	CHECK_INT(b.seq, 5);
 	CHECK_INT(b.line_hash[0], 5);
 	CHECK_INT(db_anchor_get(db, "other", &b), 0);
+	CHECK_INT(db_anchor_other(db, "h/audit/1", &b), 0);
+	CHECK_INT(db_anchor_other(db, "other", &b), 1);
+	CHECK_STR(b.origin, "h/audit/1");
 	db_end(db);
 }
 
