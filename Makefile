@@ -120,6 +120,7 @@ EXECUTOR_SRCS = \
 	executor/ctl_server.c \
 	executor/db.c \
 	executor/db_job.c \
+	executor/db_schema.c \
 	executor/db_seen.c \
 	executor/db_sql.c \
 	executor/db_user.c \

@@ -210,6 +210,24 @@ db_configure(struct db *db)
 	    "PRAGMA wal_autocheckpoint = 256;");
 }
 
+/* Version 0 is what an empty file has; ours say what they are. */
+static int
+db_check_version(struct db *db, int version)
+{
+	char	 word[64];
+
+	if (version > 0)
+		return 0;
+	if (db_pragma(db, "SELECT count(*) FROM sqlite_schema", word,
+	    sizeof(word)) == -1)
+		return -1;
+	if (version == 0 && strcmp(word, "0") == 0)
+		return 0;
+	return db_fail(db, "database: its version (PRAGMA user_version) is "
+	    "%d with %s tables and the like: it is not ours, or was changed: "
+	    "restore a backup, or move it away", version, word);
+}
+
 static int
 db_migrate(struct db *db)
 {
@@ -219,7 +237,9 @@ db_migrate(struct db *db)
 	if (db_pragma(db, "PRAGMA user_version", text, sizeof(text)) == -1)
 		return -1;
 	version = (int)strtol(text, NULL, 10);
-	if (version < 0 || version > DB_VERSION)
+	if (db_check_version(db, version) == -1)
+		return -1;
+	if (version > DB_VERSION)
 		return db_fail(db, "database: version %d is newer than this "
 		    "program's %d: install the program that wrote it", version,
 		    DB_VERSION);
@@ -306,8 +326,12 @@ db_open(int dir_fd, const char *name, char *why, size_t whylen)
 		    sqlite3_errmsg(db->sql));
 		goto fail;
 	}
-	if (db_configure(db) == -1 || db_migrate(db) == -1 ||
-	    db_check(db) == -1)
+	if (db_configure(db) == -1 || db_migrate(db) == -1)
+		goto fail;
+	/* A database in memory is what the others are compared with. */
+	if (dir_fd != -1 && db_schema_check(db) == -1)
+		goto fail;
+	if (db_check(db) == -1)
 		goto fail;
 	return db;
 

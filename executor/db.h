@@ -37,10 +37,11 @@ struct db;
 
 /*
  * Open or create.  dir_fd stays the caller's; the process's working folder
- * is that folder afterwards (-1: in memory, for tests).  Runs what
- * migrations are missing, then PRAGMA integrity_check and
- * foreign_key_check.  A database that is newer than this program, damaged,
- * or locked by another owner is refused.  NULL with the reason in why.
+ * is that folder afterwards (-1: in memory).  Runs what migrations are
+ * missing, compares the schema with what they make, then PRAGMA
+ * integrity_check and foreign_key_check.  A database that is newer than this
+ * program, damaged, has other tables, indices or triggers than ours, or is
+ * locked by another owner is refused.  NULL with the reason in why.
  */
 struct db	*db_open(int dir_fd, const char *name, char *why,
 		    size_t whylen);

@@ -19,8 +19,13 @@ db_fail(struct db *db, const char *fmt, ...)
 int
 db_fail_sql(struct db *db, const char *what)
 {
-	return db_fail(db, "database: %s: %s (code %d)", what,
-	    sqlite3_errmsg(db->sql), sqlite3_extended_errcode(db->sql));
+	int	 code = sqlite3_errcode(db->sql);
+
+	/* SQLITE_ERROR: a schema that our statements do not fit. */
+	return db_fail(db, "database: %s: %s (code %d)%s", what,
+	    sqlite3_errmsg(db->sql), sqlite3_extended_errcode(db->sql),
+	    (code & 0xff) == SQLITE_NOTADB || (code & 0xff) == SQLITE_CORRUPT ||
+	    (code & 0xff) == SQLITE_ERROR ? ": restore a backup" : "");
 }
 
 static sqlite3_stmt *

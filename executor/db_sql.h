@@ -68,7 +68,12 @@ int		 db_columns(struct db *, sqlite3_stmt *, const char *table,
 /* Set db_error(); returns -1. */
 int		 db_fail(struct db *, const char *, ...)
 		    __attribute__((__format__(printf, 2, 3)));
-/* Set db_error() from SQLite; returns -1. */
+/*
+ * The tables, indices and triggers are those that the migrations make, no
+ * more, no fewer, none different: 0, or -1 with db_error() set.
+ */
+int		 db_schema_check(struct db *);
+/* Set db_error() from SQLite, with a remedy where one helps; returns -1. */
 int		 db_fail_sql(struct db *, const char *what);
 
 #endif

@@ -65,15 +65,21 @@ db_end(struct db *db)
 
 /* Another program's statement while ours is closed. */
 static void
-damage(struct db **db, const char *sql)
+damage_raw(const char *sql)
 {
 	sqlite3	*raw;
 
-	db_close(*db);
 	CHECK_INT(sqlite3_open("bot.db", &raw), SQLITE_OK);
 	if (sqlite3_exec(raw, sql, NULL, NULL, NULL) != SQLITE_OK)
 		fprintf(stderr, "%s: %s\n", sql, sqlite3_errmsg(raw));
 	(void)sqlite3_close(raw);
+}
+
+static void
+damage(struct db **db, const char *sql)
+{
+	db_close(*db);
+	damage_raw(sql);
 	*db = db_again(NULL);
 }
 
@@ -505,5 +511,53 @@ TEST(newer_or_damaged_files_are_refused)
 	CHECK_INT(write(fd, "this is not a database, not at all", 34), 34);
 	(void)close(fd);
 	CHECK(db_open(dir_fd, "bot.db", why, sizeof(why)) == NULL);
+	CHECK(strstr(why, "restore a backup") != NULL);
 	db_end(NULL);
+}
+
+/* What another hand changed in the schema is refused by its name. */
+TEST(another_schema_is_refused)
+{
+	static const struct {
+		const char	*sql, *why;
+	} bad[] = {
+		{ "DROP TABLE bans", "table bans is missing" },
+		{ "DROP TRIGGER audit_log_update",
+		    "trigger audit_log_update is missing" },
+		{ "DROP INDEX jobs_told", "index jobs_told is missing" },
+		{ "CREATE TABLE notes (a)", "table notes is not ours" },
+		{ "CREATE VIEW v AS SELECT 1", "view v is not ours" },
+		{ "CREATE TRIGGER x AFTER INSERT ON bans BEGIN "
+		    "DELETE FROM bans; END", "trigger x is not ours" },
+		{ "CREATE INDEX i ON bans(reason)", "index i is not ours" },
+		{ "ALTER TABLE users ADD COLUMN more TEXT",
+		    "table users is not the one" },
+		{ "DROP TRIGGER jobs_delete; CREATE TRIGGER jobs_delete "
+		    "BEFORE DELETE ON jobs BEGIN SELECT 1; END",
+		    "trigger jobs_delete is not the one" },
+		{ "PRAGMA user_version = 0", "user_version" },
+		{ "PRAGMA user_version = -1", "user_version" },
+		{ "PRAGMA writable_schema = 1; UPDATE sqlite_master SET sql = "
+		    "'nonsense' WHERE name = 'bans'", "" },
+		{ "PRAGMA writable_schema = 1; UPDATE sqlite_master SET name "
+		    "= printf('%.*c', 200, 'x') WHERE name = 'jobs_told'",
+		    "" },
+	};
+	struct db	*db;
+	char		 why[512];
+	size_t		 i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		db = db_make();
+		/* What ANALYZE leaves is SQLite's own. */
+		damage(&db, "ANALYZE");
+		CHECK(db != NULL);
+		db_close(db);
+		damage_raw(bad[i].sql);
+		why[0] = '\0';
+		CHECK(db_open(dir_fd, "bot.db", why, sizeof(why)) == NULL);
+		CHECK(strstr(why, bad[i].why) != NULL);
+		CHECK(strstr(why, "restore a backup") != NULL);
+		db_end(NULL);
+	}
 }
