@@ -43,7 +43,7 @@
 #define ALL_OF(n, m)	SCMP_CMP(n, SCMP_CMP_MASKED_EQ, (uint32_t)(m), \
 			    (uint32_t)(m))
 #define FIELD(n, m, v)	SCMP_CMP(n, SCMP_CMP_MASKED_EQ, (uint32_t)(m), v)
-#define NULL_AT(n)	SCMP_CMP(n, SCMP_CMP_EQ, 0)
+#define NULL_AT(n)	SCMP_CMP(n, SCMP_CMP_EQ, 0, 0)
 
 #define KEEP(name, why)		{ name, CONFINE_ALLOW, why, 0, { { 0 } } }
 #define KEEP1(name, why, a)	{ name, CONFINE_ALLOW, why, 1, { a } }

@@ -137,6 +137,10 @@ refuse_send(struct executor *x, struct cmd *c)
 
 static void
 refuse_set(struct cmd *c, enum reason reason, const char *fmt, va_list ap)
+    __attribute__((__format__(__printf__, 3, 0)));
+
+static void
+refuse_set(struct cmd *c, enum reason reason, const char *fmt, va_list ap)
 {
 	c->reason = reason;
 	/* A sentence that is too long for its line is cut. */

@@ -86,11 +86,14 @@ def losses(s):
     broken(s, "dead queue", many, resumed=False)
 
     def freeze():
+        said = len(s.bot.text())
         drop("freeze", **bot)
         s.clock.jump(31)
-        time.sleep(0.1)
-        s.clock.jump(11)
-    broken(s, "half-open", freeze)
+        # Not after the next opening: it would look older than it is.
+        if not wait_until(lambda: "connection lost" in
+                          s.bot.text()[said:], 0.3):
+            s.clock.jump(11)
+    broken(s, "half-open", freeze, resumed=False)
 
     def away():
         mm.listen(False)

@@ -272,8 +272,11 @@ attend(struct runner_box *box, const struct runner_file *f,
 		if (poll(pfd, 2, 5000) < 1)
 			kill(box->pid, SIGKILL);
 		take_reports(box, f, o);
-		if (pfd[1].revents != 0)
+		if (pfd[1].revents != 0) {
+			/* What a failed read has left. */
+			take_reports(box, f, o);
 			break;
+		}
 		if (pfd[0].revents & POLLHUP)
 			usleep(1000);
 	}
