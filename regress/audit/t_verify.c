@@ -235,7 +235,7 @@ outside_set(struct verify_options *o, const struct outside *k,
 		o->nanchors = 1;
 		a->source = "anchor";
 		a->seq = 15;
-		audit_hex_read(VECTOR_ANCHOR + 3, 64, a->hash, 32);
+		audit_hex_read(&VECTOR_ANCHOR[3], 64, a->hash, 32);
 	}
 	if (k->anchor == 2) {
 		a->seq = c->n - 1;

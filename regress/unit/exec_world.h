@@ -142,6 +142,10 @@ static struct {
 /* Instead of common/log.c: quiet, unless the variable is set. */
 static void
 w_log(const char *fmt, va_list ap)
+    __attribute__((__format__(__printf__, 1, 0)));
+
+static void
+w_log(const char *fmt, va_list ap)
 {
 	if (getenv("EXEC_WORLD_VERBOSE") == NULL)
 		return;

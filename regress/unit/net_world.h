@@ -318,6 +318,10 @@ w_identify(void)
 
 static void
 w_text(const char *fmt, ...)
+    __attribute__((__format__(__printf__, 1, 2)));
+
+static void
+w_text(const char *fmt, ...)
 {
 	char	 buf[8192];
 	va_list	 ap;

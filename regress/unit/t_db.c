@@ -180,8 +180,8 @@ TEST(strange_rows_are_errors_not_defaults)
 		"UPDATE users SET custom_flags = '[\"a\",\"a\"]'",
 		"UPDATE users SET custom_flags = 'nonsense'",
 		"UPDATE users SET username = printf('%.*c', 200, 'x')",
-		"PRAGMA ignore_check_constraints = 1; "
-		    "UPDATE users SET permission_level = 'root'",
+		("PRAGMA ignore_check_constraints = 1; "
+		    "UPDATE users SET permission_level = 'root'"),
 		"UPDATE users SET username = 'a' || char(0) || 'b'",
 	};
 	struct db_user	 u;

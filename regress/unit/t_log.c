@@ -42,8 +42,8 @@ TEST(log_lines)
 	size_t		 i;
 
 	static const char *const	 want[] = {
-	    "child: cannot open a\\x0afatal: b\\x0d\\x1b[2J\\\\"
-	    "\\xe2\\x80\\xae: No such file or directory",
+	    ("child: cannot open a\\x0afatal: b\\x0d\\x1b[2J\\\\"
+	    "\\xe2\\x80\\xae: No such file or directory"),
 	    "child: one", "child: two", "child: two: debug: shown" };
 
 	child_start(&c, log_everything, NULL, -1);

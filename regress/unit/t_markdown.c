@@ -165,7 +165,7 @@ static const char *const	 pinging[] = {
 	"    ```\n@all\n    ```", "text\n    @all", "`@all`", "``a ` @all``",
 	"```\n@all\n```", "~~~\n@all\n~~~", "    @all", "foo@all", "@allx",
 	"http://h/@all", ":@all:", "@here", "@channel", "@bob.smith",
-	"@" "\xc3\xa9", "a@b@c", "@@all", "@_x", "@-x"
+	("@" "\xc3\xa9"), "a@b@c", "@@all", "@_x", "@-x"
 };
 
 /* The server's rule, made stricter: an @ and something that can be a name. */
