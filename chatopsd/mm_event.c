@@ -190,6 +190,8 @@ mm_is_addressed(const char *text, const struct mm_self *self)
 {
 	size_t	 n;
 
+	/* What nobody can see does not hide a command: it is refused. */
+	text += text_hidden_span(text);
 	n = strlen(self->prefix);
 	if (n > 0 && strncmp(text, self->prefix, n) == 0)
 		return 1;
@@ -198,7 +200,7 @@ mm_is_addressed(const char *text, const struct mm_self *self)
 	    strncasecmp(text + 1, self->bot_name, n) == 0 &&
 	    (text[n + 1] == ' ' || text[n + 1] == '\t' ||
 	    text[n + 1] == ':' || text[n + 1] == ',' || text[n + 1] == '\n' ||
-	    text[n + 1] == '\0');
+	    text[n + 1] == '\0' || text_hidden_span(text + n + 1) > 0);
 }
 
 /* A direct channel's name is the two ids, the smaller one first. */

@@ -31,6 +31,12 @@ int	 text_is_id(const char *);
  * at character 12").
  */
 int	 text_check_command(const char *, size_t, char *why, size_t whylen);
+
+/*
+ * Bytes of such characters that text begins with; ASCII's white space, which
+ * people type, does not count.
+ */
+size_t	 text_hidden_span(const char *);
 /*
  * Split at blanks.  '...' groups and keeps everything, "..." groups, and
  * outside of '...' a backslash takes the next character as it is.  Nothing

@@ -97,6 +97,20 @@ hidden_find(uint32_t cp)
 	return NULL;
 }
 
+size_t
+text_hidden_span(const char *text)
+{
+	size_t		 n, pos = 0, len = strlen(text);
+	uint32_t	 cp;
+
+	/* ASCII's white space can be seen, and is what people type. */
+	while ((n = utf8_next(text + pos, len - pos, &cp)) > 0 &&
+	    hidden_find(cp) != NULL && strchr("\t\n\v\f\r",
+	    text[pos]) == NULL)
+		pos += n;
+	return pos;
+}
+
 int
 text_check_command(const char *text, size_t len, char *why, size_t whylen)
 {

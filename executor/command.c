@@ -57,7 +57,8 @@ command_free_all(struct executor *x)
 
 /*
  * Case does not matter in a mention, and a colon may follow.  NULL: this
- * is no mention of us.
+ * is no mention of us.  What nobody can see is part of what follows, to be
+ * refused by its name.
  */
 static const char *
 after_mention(const struct executor *x, const char *text)
@@ -70,6 +71,9 @@ after_mention(const struct executor *x, const char *text)
 	text += 1 + n;
 	if (*text == ':')
 		text++;
+	n = text_hidden_span(text);
+	if (n > 0 && isalnum((unsigned char)text[n + (text[n] == ' ')]))
+		return text;
 	return *text == ' ' ? text + 1 : NULL;
 }
 
@@ -77,16 +81,18 @@ after_mention(const struct executor *x, const char *text)
 static const char *
 command_body(const struct executor *x, const struct cmd *c)
 {
-	const char	*text = c->in.text, *p;
+	const char	*text = c->in.text, *seen, *p;
 	size_t		 n = strlen(x->conf->prefix);
 
-	if ((p = after_mention(x, text)) != NULL)
-		return p;
-	if (n > 0 && strncmp(text, x->conf->prefix, n) == 0) {
+	/* What nobody sees before or in it is left there, to be refused. */
+	seen = text + text_hidden_span(text);
+	if ((p = after_mention(x, seen)) != NULL)
+		return seen == text ? p : text;
+	if (n > 0 && strncmp(seen, x->conf->prefix, n) == 0) {
 		/* "!!!" and "! no" are what people write to each other. */
-		if (isalnum((unsigned char)text[n]) ||
-		    c->in.channel_type == 'D')
-			return text + n;
+		p = seen + n + text_hidden_span(seen + n);
+		if (isalnum((unsigned char)*p) || c->in.channel_type == 'D')
+			return seen == text ? text + n : text;
 		return NULL;
 	}
 	return c->in.channel_type == 'D' ? text : NULL;

@@ -217,6 +217,40 @@ TEST(text_and_words)
 	world_end();
 }
 
+/* What nobody can see is named wherever it is; talk stays talk. */
+TEST(invisible_characters_around_the_prefix)
+{
+	static const char *const	 bad[] = { "!\342\200\213ping",
+	    "\342\200\213!ping", "!\342\200\213\342\200\213ping",
+	    "\342\200\213!\342\200\213ping", "\342\200\213@opsbot ping",
+	    "@opsbot\342\200\213 ping", "@opsbot:\342\200\213ping",
+	    "@opsbot \342\200\213ping" };
+	static const char *const	 talk[] = { "!", "!!!", "! hello",
+	    "!\342\200\213", "\342\200\213!", "\342\200\213!!!",
+	    "\342\200\213hello", "!\thello", "!\342\200\213 hello",
+	    "@opsbot\342\200\213" };
+	size_t				 i;
+	int				 before;
+
+	world_up();
+	w.conf.user_rate.count = 0;
+	w.conf.global_rate.count = 0;
+	for (i = 0; i < nitems(bad); i++) {
+		before = count_lines(AUDIT_DENIED);
+		post(CAROL, bad[i]);
+		CHECK_INT(count_lines(AUDIT_DENIED), before + 1);
+		CHECK_STR(denied(), "text");
+		CHECK_HAS(said(), "U+200B ZERO WIDTH SPACE");
+	}
+	before = w.nposts;
+	for (i = 0; i < nitems(talk); i++)
+		post(CAROL, talk[i]);
+	CHECK_INT(w.nposts, before);
+	CHECK_INT(count_lines(AUDIT_DENIED), (int)nitems(bad));
+	CHECK_INT(w.x->ncmds, 0);
+	world_end();
+}
+
 TEST(unknown_command)
 {
 	world_up();

@@ -308,6 +308,20 @@ TEST(prefix_is_the_configured_one)
 	CHECK(!mm_is_addressed("", &nameless));
 }
 
+/* A command that begins with what nobody can see goes on, to be refused. */
+TEST(invisible_beginnings)
+{
+	CHECK(mm_is_addressed("\342\200\213!ping", &self));
+	CHECK(mm_is_addressed("\357\273\277\342\200\213!ping", &self));
+	CHECK(mm_is_addressed("!\342\200\213ping", &self));
+	CHECK(mm_is_addressed("\342\200\213@chatops ping", &self));
+	CHECK(mm_is_addressed("@chatops\302\240ping", &self));
+	CHECK(!mm_is_addressed("\342\200\213", &self));
+	CHECK(!mm_is_addressed("\342\200\213ping!", &self));
+	CHECK(!mm_is_addressed("\n!ping", &self));
+	CHECK(!mm_is_addressed(" !ping", &self));
+}
+
 /*
  * Recorded
  */
