@@ -161,21 +161,35 @@ bans_row(const struct db_ban *ban, void *arg)
 	return buf_error(b) != 0;
 }
 
+/* Whoever was given the level banned has no row of a ban. */
+static int
+bans_level_row(const struct db_user *u, void *arg)
+{
+	struct buf	*b = arg;
+
+	if (u->level == LEVEL_BANNED)
+		buf_printf(b, "%s  %s  by the level banned, until adduser "
+		    "gives another\n", u->id, u->username);
+	return buf_error(b) != 0;
+}
+
 enum builtin_end
 builtin_bans(struct executor *x, struct cmd *c)
 {
 	struct buf	 list;
-	int		 more = 0;
+	int		 more = 0, more_users = 0;
 
 	buf_init(&list, x->conf->output_max);
-	if (db_ban_each(x->db, core_wall(x), bans_row, &list, &more) == -1) {
+	if (db_ban_each(x->db, core_wall(x), bans_row, &list, &more) == -1 ||
+	    db_user_each(x->db, bans_level_row, &list, &more_users) == -1) {
 		buf_free(&list);
 		builtin_database(x, c);
 		return BUILTIN_REFUSED;
 	}
 	if (list.len == 0)
 		buf_printf(&list, "none\n");
-	builtin_list(x, c, "Bans in force:", "bans.txt", &list, more);
+	builtin_list(x, c, "Bans in force:", "bans.txt", &list,
+	    more || more_users);
 	return BUILTIN_WAIT;
 }
 

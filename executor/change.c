@@ -124,6 +124,11 @@ judge_ban(struct executor *x, struct change *ch, const struct db_user *old)
 	if ((r = db_ban_get(x->db, ch->id, core_wall(x), &ban)) == -1)
 		return change_refuse(ch, REASON_DATABASE,
 		    "the database fails");
+	if (ch->kind == CHANGE_UNBAN && r == 0 && old->level == LEVEL_BANNED)
+		return change_refuse(ch, REASON_ARGUMENTS, "no ban of %s is in "
+		    "force, but the level is banned; lift that with "
+		    "%sadduser %s user", ch->username, x->conf->prefix,
+		    ch->username);
 	if (ch->kind == CHANGE_UNBAN && r == 0)
 		return change_refuse(ch, REASON_ARGUMENTS, "%s is not banned",
 		    ch->username);
@@ -255,6 +260,11 @@ change_describe(struct executor *x, struct change *ch,
 		    "%s (%s) is banned%s%s", ch->username, ch->id,
 		    ch->duration_ms == 0 ? " for good" : " until ",
 		    ch->duration_ms == 0 ? "" : scope);
+	else if (ch->kind == CHANGE_UNBAN && old->level == LEVEL_BANNED)
+		(void)snprintf(ch->summary, sizeof(ch->summary),
+		    "the ban of %s (%s) is lifted, but the level is banned "
+		    "still; lift that with %sadduser %s user", ch->username,
+		    ch->id, x->conf->prefix, ch->username);
 	else if (ch->kind == CHANGE_UNBAN)
 		(void)snprintf(ch->summary, sizeof(ch->summary),
 		    "%s (%s) is not banned any more", ch->username, ch->id);

@@ -292,6 +292,29 @@ TEST(ban)
 	world_end();
 }
 
+/* The level bans as well, and is lifted in another way. */
+TEST(banned_by_level)
+{
+	world_up();
+	post(ALICE, "!adduser @carol banned");
+	post(ALICE, "!bans");
+	CHECK_HAS(said(), CAROL "  carol  by the level banned");
+	CHECK(strstr(said(), "none") == NULL);
+	post(ALICE, "!unban @carol");
+	CHECK_STR(denied(), "arguments");
+	CHECK_HAS(said(), "the level is banned");
+	CHECK_HAS(said(), "!adduser carol user");
+	post(ALICE, "!ban @carol \"too\" permanent");
+	post(ALICE, "!unban @carol");
+	CHECK_HAS(said(), "the level is banned still");
+	post(ALICE, "!adduser carol user");
+	post(CAROL, "!ping");
+	CHECK_HAS(said(), "pong");
+	post(ALICE, "!bans");
+	CHECK_HAS(said(), "none");
+	world_end();
+}
+
 TEST(permission_refused_by_the_log)
 {
 	world_up();
