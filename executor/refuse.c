@@ -83,13 +83,16 @@ static void
 refuse_say(struct executor *x, struct cmd *c, uint64_t seq)
 {
 	struct buf	 b;
+	size_t		 n = strlen(c->why);
 
 	if (c->is_quiet)
 		return;
 	buf_init(&b, 4096);
 	buf_printf(&b, "Refused: ");
-	text_escape(&b, c->why, strlen(c->why));
-	buf_printf(&b, ". Reference %" PRIu64 ".", seq);
+	text_escape(&b, c->why, n);
+	/* A usage may end in "...". */
+	buf_printf(&b, "%s Reference %" PRIu64 ".",
+	    n > 0 && c->why[n - 1] == '.' ? "" : ".", seq);
 	say_react(x, c->in.post_id, "no_entry_sign", 1);
 	say_buf(x, c->in.channel_id, c->root_id, &b);
 	buf_free(&b);

@@ -292,6 +292,17 @@ TEST(ban)
 	world_end();
 }
 
+TEST(one_full_stop_at_the_end)
+{
+	world_up();
+	post(ALICE, "!run");
+	CHECK_HAS(said(), "... Reference");
+	CHECK(strstr(said(), "....") == NULL);
+	post(ALICE, "!ping x");
+	CHECK_HAS(said(), "!ping. Reference");
+	world_end();
+}
+
 /* The level bans as well, and is lifted in another way. */
 TEST(banned_by_level)
 {
