@@ -318,7 +318,6 @@ start_session(struct auditd *a, char *why, size_t whylen)
 {
 	if (a->chain.end.lines == 0 && write_genesis(a, why, whylen) == -1)
 		return -1;
-	memcpy(a->before, a->chain.end.hash, HASH_SIZE);
 	if (session_start(a, why, whylen) == -1)
 		return -1;
 	if (chain_commit(&a->chain) == -1 || a->chain.full) {
@@ -366,6 +365,7 @@ audit_open(struct auditd *a, const char *origin, char *why, size_t whylen)
 	if (recover(&a->recovery, &a->chain, a->log_dir, a->log, &s, why,
 	    whylen) == -1)
 		return -1;
+	a->found = a->chain.end.lines;
 	return start_session(a, why, whylen);
 }
 

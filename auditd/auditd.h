@@ -22,6 +22,8 @@
 #define CHAIN_OPEN_MAX		1024		/* intents without a result */
 #define AUDIT_RESERVE_BYTES	(1024 * 1024)
 #define WHY_SIZE		512
+/* Checked again at each start, before the state's place: bytes. */
+#define RECOVER_LOOKBACK	(8 * 1024 * 1024)
 
 /* A border between two lines of the log. */
 struct audit_pos {
@@ -124,6 +126,9 @@ struct chain {
 	struct buf		 batch;
 	struct chain_open	 open[CHAIN_OPEN_MAX];
 	size_t			 nopen;
+	/* hashes of the last lines that a start read, by seq modulo */
+	uint8_t			 recent[MSG_RECENT][HASH_SIZE];
+	uint32_t		 nrecent;
 	int			 full;		/* no room on the disk */
 	int			 reserved;	/* the reserve is there */
 	int			 ended;		/* session-end is written */
@@ -137,6 +142,9 @@ void	 chain_clear(struct chain *);
 /* One line of recovery: it is durable and valid.  -1: too many open. */
 int	 chain_replay(struct chain *, const struct audit_line *,
 	    const uint8_t hash[HASH_SIZE], size_t bytes);
+/* The hash of a line that a start read; in the order of their seq. */
+void	 chain_remember(struct chain *, uint64_t seq,
+	    const uint8_t hash[HASH_SIZE]);
 /* Check and queue what the executor sent; refused ones are acked at once. */
 void	 chain_append(struct chain *, uint32_t id, const struct msg_append *);
 /* Queue a line of our own; detail is a canonical object.  0 or -1. */
@@ -170,7 +178,8 @@ struct recovery {
 };
 
 /*
- * Read the log from where the state says: keep the longest valid prefix,
+ * Read the log from where the state says, after a look at what is before it
+ * (RECOVER_LOOKBACK): keep the longest valid prefix,
  * move what comes after it into quarantine/.  0 with the chain at its end,
  * or -1 with cause, place and remedy in why.
  */
@@ -188,7 +197,7 @@ struct auditd {
 	struct audit_keys	 keys;
 	struct chain		 chain;
 	struct recovery		 recovery;
-	uint8_t		 before[HASH_SIZE];	/* of the line before ours */
+	uint64_t		 found;		/* lines before session-start */
 	int			 log_dir;
 	int			 key_dir;
 	int			 log;		/* script-executions.log */

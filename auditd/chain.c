@@ -131,7 +131,16 @@ chain_replay(struct chain *c, const struct audit_line *l,
 	c->end.lines++;
 	c->end.size += bytes;
 	memcpy(c->end.hash, hash, HASH_SIZE);
+	chain_remember(c, l->seq, hash);
 	return 0;
+}
+
+void
+chain_remember(struct chain *c, uint64_t seq, const uint8_t hash[HASH_SIZE])
+{
+	memcpy(c->recent[seq % MSG_RECENT], hash, HASH_SIZE);
+	if (c->nrecent < MSG_RECENT)
+		c->nrecent++;
 }
 
 static void

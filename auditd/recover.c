@@ -22,6 +22,18 @@
 #define REMEDY		"run chatopsctl audit verify; restore the file from " \
     "a copy, or move it and the key folder away to begin a new log"
 
+/* Bytes of the log on their way through memory; room for any line. */
+#define WINDOW_BYTES	(4 * (AUDIT_LINE_MAX + 1))
+
+struct window {
+	int		 fd;
+	uint64_t	 at;	/* offset of the first byte here */
+	uint64_t	 end;	/* of the window, in the log */
+	char		*bytes;	/* WINDOW_BYTES of room */
+	size_t		 have;
+	size_t		 used;	/* of them, lines that were taken */
+};
+
 ssize_t
 recover_read_line(int fd, uint64_t offset, uint64_t size, char *line)
 {
@@ -50,27 +62,35 @@ recover_read_line(int fd, uint64_t offset, uint64_t size, char *line)
 	return -1;
 }
 
-/* NULL, or why this is not the next line of the chain. */
+/* NULL, or why this is not the line that belongs there in the chain. */
 static const char *
-line_check(const struct chain *c, char *s, size_t len, struct audit_line *l)
+link_check(const struct audit_keys *k, const struct audit_pos *at,
+    const struct audit_line *l)
 {
-	const struct audit_keys	*k = c->keys;
-	const char		*why;
-
-	if (audit_line_scan(s, len, l, &why) != AUDIT_FAULT_NONE)
-		return why;
 	if (l->log.len != strlen(k->state.origin) ||
 	    memcmp(l->log.p, k->state.origin, l->log.len) != 0)
 		return "WRONG_LOG: it belongs to another log";
-	if (l->seq != c->end.lines)
+	if (l->seq != at->lines)
 		return "SEQ_GAP: wrong sequence number";
-	if (memcmp(l->previous_hash, c->end.hash, HASH_SIZE) != 0)
+	if (memcmp(l->previous_hash, at->hash, HASH_SIZE) != 0)
 		return "CHAIN_BREAK: it does not follow the line before";
 	if (memcmp(l->public_key, k->public_key, 32) != 0)
 		return "KEY_UNEXPECTED: signed with another key than ours";
 	if (l->has_next)
 		return "KEY_UNEXPECTED: it hands over to a key that is not "
 		    "in the key folder";
+	return NULL;
+}
+
+/* NULL, or why this is not the next line of the chain. */
+static const char *
+line_check(const struct chain *c, char *s, size_t len, struct audit_line *l)
+{
+	const char	*why;
+
+	if (audit_line_scan(s, len, l, &why) != AUDIT_FAULT_NONE ||
+	    (why = link_check(c->keys, &c->end, l)) != NULL)
+		return why;
 	if (!audit_line_verify(s, len, l))
 		return "BAD_SIGNATURE: its signature does not verify";
 	return NULL;
@@ -248,6 +268,130 @@ check_genesis(int fd, const struct audit_state *s, uint64_t size, char *why,
 	return r;
 }
 
+/*
+ * The next line of the window, newline excluded: 1, 0 at the window's end,
+ * -1 and errno (EBADMSG: a line without its end).
+ */
+static int
+window_line(struct window *w, char **line, size_t *len)
+{
+	char	*nl;
+	size_t	 want;
+	ssize_t	 n;
+
+	while ((nl = memchr(w->bytes + w->used, '\n', w->have - w->used)) ==
+	    NULL) {
+		w->have -= w->used;
+		memmove(w->bytes, w->bytes + w->used, w->have);
+		w->at += w->used;
+		w->used = 0;
+		want = WINDOW_BYTES - w->have;
+		if (want > w->end - w->at - w->have)
+			want = w->end - w->at - w->have;
+		if (want == 0 && w->have == 0)
+			return 0;
+		errno = EBADMSG;
+		n = want == 0 ? 0 : sys_pread(w->fd, w->bytes + w->have, want,
+		    (off_t)(w->at + w->have));
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		w->have += (size_t)n;
+	}
+	*line = w->bytes + w->used;
+	*len = (size_t)(nl - *line);
+	w->used += *len + 1;
+	return 1;
+}
+
+/*
+ * Every line of the window is the one that the next one, or the state, names
+ * by its hash; so there is no need to verify signatures once more.  NULL, or
+ * the cause; at is then where it was found, with 0 lines if that is unknown.
+ */
+static const char *
+window_check(struct window *w, struct chain *c, const struct audit_pos *to,
+    struct audit_pos *at)
+{
+	struct audit_line	 l;
+	const char		*why;
+	char			*line;
+	size_t			 len;
+	int			 r, is_known = at->size == 0;
+
+	while ((r = window_line(w, &line, &len)) == 1) {
+		if (audit_line_scan(line, len, &l, &why) != AUDIT_FAULT_NONE)
+			return why;
+		if (!is_known) {
+			at->lines = l.seq;
+			memcpy(at->hash, l.previous_hash, HASH_SIZE);
+			is_known = 1;
+		}
+		if ((why = link_check(c->keys, at, &l)) != NULL)
+			return why;
+		crypto_hash_sha256(at->hash, (uint8_t *)line, len);
+		chain_remember(c, at->lines, at->hash);
+		at->lines++;
+		at->size += len + 1;
+	}
+	if (r == -1)
+		return errno == EBADMSG ? "FORMAT: a line without its end" :
+		    strerror(errno);
+	if (at->lines != to->lines || at->size != to->size ||
+	    memcmp(at->hash, to->hash, HASH_SIZE) != 0)
+		return "FORK: the line before is not the one that was "
+		    "acknowledged";
+	return NULL;
+}
+
+/*
+ * The last RECOVER_LOOKBACK bytes before the place where reading begins: what
+ * is acknowledged there must be whole, or nothing may be appended to it.
+ * A line that begins before the window is left out.
+ */
+static int
+look_back(struct chain *c, int fd, const struct audit_pos *to, char *why,
+    size_t whylen)
+{
+	struct window	 w;
+	struct audit_pos at;
+	const char	*cause = NULL;
+	char		*line, place[32] = "";
+	size_t		 len;
+
+	if (to->size == 0)
+		return 0;
+	memset(&w, 0, sizeof(w));
+	memset(&at, 0, sizeof(at));
+	w.fd = fd;
+	w.end = to->size;
+	if ((w.bytes = malloc(WINDOW_BYTES)) == NULL) {
+		(void)snprintf(why, whylen, "no memory");
+		return -1;
+	}
+	if (to->size > RECOVER_LOOKBACK) {
+		/* The newline before it may make its first line a whole one. */
+		w.at = at.size = to->size - RECOVER_LOOKBACK - 1;
+		if (window_line(&w, &line, &len) != 1 || len > AUDIT_LINE_MAX)
+			cause = "FORMAT: a line without its end";
+		else
+			at.size += len + 1;
+	}
+	if (cause == NULL)
+		cause = window_check(&w, c, to, &at);
+	free(w.bytes);
+	if (cause == NULL)
+		return 0;
+	if (at.lines > 0 || at.size == 0)
+		(void)snprintf(place, sizeof(place), ", line %llu",
+		    (unsigned long long)at.lines + 1);
+	(void)snprintf(why, whylen, "%s: %s%s, at offset %llu of %llu "
+	    "acknowledged bytes; " REMEDY, NAME_AUDIT_LOG, cause, place,
+	    (unsigned long long)at.size, (unsigned long long)to->size);
+	return -1;
+}
+
 int
 recover(struct recovery *r, struct chain *c, int dir, int fd,
     const struct audit_state *s, char *why, size_t whylen)
@@ -273,6 +417,7 @@ recover(struct recovery *r, struct chain *c, int dir, int fd,
 		return -1;
 	}
 	if (check_genesis(fd, s, (uint64_t)st.st_size, why, whylen) == -1 ||
+	    look_back(c, fd, &s->from, why, whylen) == -1 ||
 	    read_lines(r, c, fd, (uint64_t)st.st_size, &s->acked, why,
 	    whylen) == -1)
 		return -1;

@@ -167,13 +167,17 @@ send_state(struct shell *s)
 	const struct audit_keys	*k = &s->audit.keys;
 	const struct chain	*c = &s->audit.chain;
 	struct msg_audit_state	 m;
+	uint32_t		 i;
 
 	memset(&m, 0, sizeof(m));
 	(void)strlcpy(m.origin, k->state.origin, sizeof(m.origin));
 	memcpy(m.genesis_hash, k->state.genesis, HASH_SIZE);
 	m.seq = c->end.lines - 1;
 	memcpy(m.line_hash, c->end.hash, HASH_SIZE);
-	memcpy(m.previous_hash, s->audit.before, HASH_SIZE);
+	m.nrecent = c->nrecent;
+	for (i = 0; i < m.nrecent; i++)
+		memcpy(m.recent[i], c->recent[(s->audit.found - 1 - i) %
+		    MSG_RECENT], HASH_SIZE);
 	(void)strlcpy(m.session, c->session, sizeof(m.session));
 	m.clean = !s->audit.recovery.has_last ||
 	    (s->audit.recovery.last_event == AUDIT_SESSION_END &&

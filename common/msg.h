@@ -430,12 +430,16 @@ struct msg_ack {
 	char		 error[ERROR_SIZE];	/* when not ok */
 };
 
+#define MSG_RECENT	64
+
 struct msg_audit_state {
 	char		 origin[129];
 	uint8_t		 genesis_hash[HASH_SIZE];
 	uint64_t	 seq;			/* of the last line */
 	uint8_t		 line_hash[HASH_SIZE];
-	uint8_t		 previous_hash[HASH_SIZE]; /* of the one before it */
+	uint32_t	 nrecent;
+	/* of the lines before it, the newest first; less only if less exist */
+	uint8_t		 recent[MSG_RECENT][HASH_SIZE];
 	char		 session[UUID_SIZE];
 	uint8_t		 clean;			/* last session ended well */
 	uint32_t	 dangling;		/* DANGLING messages to come */

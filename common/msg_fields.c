@@ -200,7 +200,8 @@ static const struct field f_ack[] = {
 static const struct field f_audit_state[] = {
 	NAME(msg_audit_state, origin), HASH(msg_audit_state, genesis_hash),
 	U64(msg_audit_state, seq), HASH(msg_audit_state, line_hash),
-	HASH(msg_audit_state, previous_hash),
+	U32R(msg_audit_state, nrecent, 0, MSG_RECENT),
+	HASH(msg_audit_state, recent),
 	UUID(msg_audit_state, session), BOOL(msg_audit_state, clean),
 	U32(msg_audit_state, dangling), END
 };

@@ -90,25 +90,43 @@ record_new_log(struct executor *x, const char *origin)
 }
 
 /*
- * The database may lag behind the log, for the log is written first; it can
- * never be ahead of it, nor remember another line at the same place.
+ * Is the line that the database remembers the log's line at that place?  1,
+ * 0 when it is too far back for auditd to tell, -1 when it is not.
+ */
+static int
+record_is_known(const struct msg_audit_state *m, const struct db_anchor *a)
+{
+	const uint8_t	*hash = m->line_hash;
+	uint64_t	 back;
+
+	if (a->seq > m->seq)
+		return -1;
+	back = m->seq - a->seq;
+	if (back > m->nrecent)
+		return m->nrecent == MSG_RECENT ? 0 : -1;
+	if (back > 0)
+		hash = m->recent[back - 1];
+	return memcmp(a->line_hash, hash, HASH_SIZE) == 0 ? 1 : -1;
+}
+
+/*
+ * The database may lag behind the log, for the log is written first, and by
+ * the session-start of each start that came no further; it can never be ahead
+ * of it, nor remember another line at the same place.
  */
 void
 record_state(struct executor *x, const struct msg_audit_state *m)
 {
 	struct db_anchor	 anchor;
 	char			 why[256];
-	int			 r;
+	int			 known, r;
 
 	if ((r = db_anchor_get(x->db, m->origin, &anchor)) == -1) {
 		x->w.exit(x->w.arg, db_error(x->db));
 		return;
 	}
-	/* After an orderly end it is the line before the session's first. */
-	if (r == 1 && (anchor.seq > m->seq || (anchor.seq == m->seq &&
-	    memcmp(anchor.line_hash, m->line_hash, HASH_SIZE) != 0) ||
-	    (anchor.seq + 1 == m->seq && memcmp(anchor.line_hash,
-	    m->previous_hash, HASH_SIZE) != 0))) {
+	known = r == 1 ? record_is_known(m, &anchor) : 1;
+	if (known == -1) {
 		(void)snprintf(why, sizeof(why), "audit log, which ends at "
 		    "line %" PRIu64 ", is not the one whose line %" PRIu64
 		    " was acknowledged: it was cut or replaced; run "
@@ -116,6 +134,11 @@ record_state(struct executor *x, const struct msg_audit_state *m)
 		x->w.exit(x->w.arg, why);
 		return;
 	}
+	if (known == 0)
+		log_warnx("audit log: line %" PRIu64 ", the last one that was "
+		    "acknowledged, is too far before its end, line %" PRIu64
+		    ", to be compared; run chatopsctl audit verify",
+		    anchor.seq, m->seq);
 	(void)strlcpy(x->head.origin, m->origin, sizeof(x->head.origin));
 	x->head.seq = m->seq;
 	memcpy(x->head.line_hash, m->line_hash, HASH_SIZE);

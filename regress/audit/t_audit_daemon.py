@@ -121,6 +121,8 @@ def tampered(s):
         ('its last byte cut off', good[:-1], 1),
         ('a changed last line', good.replace(b'"reason":"stop"',
                                              b'"reason":"stay"'), 1),
+        ('a changed line in its middle',
+         good.replace(b'"word":"hello"', b'"word":"jello"', 1), 1),
         ('emptied', b'', 1),
     )
     for what, data, want in cases:
@@ -149,6 +151,39 @@ def tampered(s):
     settled(s, 0, 'verifies again')
 
 
+def keep(s):
+    """The log and its state as they are now."""
+    files = {}
+    for path in (s.logfile(), os.path.join(s.logs, 'keys', 'audit.state')):
+        with open(path, 'rb') as f:
+            files[path] = f.read()
+    return files
+
+
+def put_back(files):
+    for path, data in files.items():
+        with open(path, 'r+b') as f:
+            f.truncate(0)
+            f.write(data)
+
+
+def exchanged(s):
+    """An older log with its state: however often it is tried."""
+    old = keep(s)
+    s.up(admin=False)
+    s.runs('alice', '!mark word=kept')
+    s.down()
+    new = keep(s)
+    put_back(old)
+    lines = len(s.log())
+    for i in range(6):
+        ready, text = starts(s)
+        tally.check(not ready and 'it was cut or replaced' in text,
+                    'no start %d with an older log' % i, text)
+    tally.check(len(s.log()) >= lines + 6, 'though the starts made lines')
+    put_back(new)
+
+
 with Scene(tally) as s:
     s.up()
     settled(s, 0, 'a log at rest is vouched for to its end')
@@ -164,6 +199,7 @@ with Scene(tally) as s:
     second_opinion(s, 'somebody else says so too')
     tampered(s)
     s.down()
+    exchanged(s)
     tally.check(status_of(s) == 0, 'verifies at the end')
     tally.check(status_of(s, '--fast') == 0, 'also in fast mode')
 sys.exit(tally.done())

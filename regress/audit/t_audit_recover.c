@@ -247,28 +247,30 @@ TEST(missing_page)
 	damage_end(&d);
 }
 
-/*
- * A start reads from the last acknowledged line on: that line, the first
- * one and the length are checked; the rest is the verifier's work.
- */
+/* Of a small log all that is acknowledged is read again at a start. */
 TEST(acknowledged_damage_is_refused)
 {
 	struct damage	 d;
 	char		*s;
-	size_t		 at, from, first;
+	size_t		 at, first;
 
 	damage_begin(&d);
 	s = malloc(d.len);
-	for (from = d.acked - 1; d.s[from - 1] != '\n';)
-		from--;
-	for (at = from; at < d.acked; at += 19) {
+	first = (size_t)(strchr(d.s, '\n') - d.s);
+	for (at = first + 1; at < d.acked; at += 7) {
 		memcpy(s, d.s, d.len);
 		s[at] ^= 1;
 		CHECK_INT(damage_open(&d, s, d.len), -1);
 		CHECK(strstr(d.l->why, "acknowledged") != NULL);
 		CHECK(strstr(d.l->why, "restore") != NULL);
 	}
-	first = (size_t)(strchr(d.s, '\n') - d.s);
+	for (at = first; at < d.acked; at++) {
+		if (d.s[at] != '\n')
+			continue;
+		memcpy(s, d.s, d.len);
+		s[at] = ' ';
+		CHECK_INT(damage_open(&d, s, d.len), -1);
+	}
 	for (at = 0; at <= first; at += 31) {
 		memcpy(s, d.s, d.len);
 		s[at] ^= 1;
@@ -281,6 +283,82 @@ TEST(acknowledged_damage_is_refused)
 	CHECK_INT(at, d.len);
 	free(s);
 	damage_end(&d);
+}
+
+/* Many lines in one commit, for a log that is larger than the window. */
+static void
+run_denied(struct al *l, size_t bytes)
+{
+	struct msg_append	 m;
+	unsigned int		 i;
+
+	al_denied(&m);
+	while (l->a.chain.end.size < bytes) {
+		for (i = 0; i < CHAIN_BATCH_LINES; i++) {
+			memset(m.error, 'e', sizeof(m.error) - 1);
+			memset(m.detail, 'd', 8000);
+			(void)snprintf(m.detail, 16, "{\"reason\":\"");
+			m.detail[11] = 'd';
+			memcpy(m.detail + 8000, "\"}", 3);
+			chain_append(&l->a.chain, i + 1, &m);
+			CHECK_INT(chain_commit(&l->a.chain), 0);
+		}
+		CHECK_INT(l->acks[l->nacks - 1].ok, 1);
+		l->nacks = 0;
+	}
+}
+
+/* One byte of the log is another one; what does the start say? */
+static int
+flip_open(struct al *l, int fd, const char *state, size_t slen, off_t at)
+{
+	char	 c, x;
+	int	 r;
+
+	CHECK_INT(pread(fd, &c, 1, at), 1);
+	x = (char)(c ^ 1);
+	CHECK_INT(pwrite(fd, &x, 1, at), 1);
+	al_write(l, STATE, state, slen);
+	r = al_open(l);
+	al_close(l);
+	CHECK_INT(pwrite(fd, &c, 1, at), 1);
+	return r;
+}
+
+TEST(damage_in_a_large_log)
+{
+	struct al	*l = al_new();
+	char		 path[256], *state;
+	size_t		 slen;
+	off_t		 at, end;
+	int		 fd, i;
+
+	CHECK_INT(al_open(l), 0);
+	run_denied(l, RECOVER_LOOKBACK + 100000);
+	CHECK_INT(audit_save(&l->a), 0);
+	end = (off_t)l->a.chain.last.size;
+	al_close(l);
+	state = al_read(l, STATE, &slen);
+	al_path(l, LOG, path);
+	CHECK((fd = open(path, O_RDWR)) != -1);
+	/* the first line of the window may begin before it */
+	at = end - RECOVER_LOOKBACK + AUDIT_LINE_MAX;
+	for (i = 0; at < end; at += 300007, i++) {
+		CHECK_INT(flip_open(l, fd, state, slen, at), -1);
+		CHECK(strstr(l->why, "acknowledged") != NULL);
+		CHECK(strstr(l->why, "offset") != NULL);
+		CHECK(strstr(l->why, "restore") != NULL);
+	}
+	CHECK(i > 20);
+	CHECK_INT(flip_open(l, fd, state, slen, end - 1), -1);
+	CHECK_INT(flip_open(l, fd, state, slen, end - 200), -1);
+	/* before the window it is the verifier's work */
+	CHECK_INT(flip_open(l, fd, state, slen, end - RECOVER_LOOKBACK -
+	    AUDIT_LINE_MAX), 0);
+	CHECK_INT(l->a.chain.nrecent, MSG_RECENT);
+	close(fd);
+	free(state);
+	al_free(l);
 }
 
 TEST(state_slots)

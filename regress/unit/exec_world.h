@@ -94,7 +94,7 @@ static struct {
 	struct w_line	*lines[W_LINES];
 	size_t		 nlines;
 	uint8_t		 hash[HASH_SIZE];
-	uint8_t		 before[HASH_SIZE];	/* the one before */
+	uint8_t		 hashes[W_LINES][HASH_SIZE];	/* before each line */
 	int		 audit_sick, audit_silent, audit_forged;
 	/* the chat */
 	struct w_post	 posts[W_POSTS];
@@ -495,7 +495,7 @@ w_audit(const struct w_msg *m, int answer)
 		ack.ok = 1;
 		ack.seq = line->seq;
 		memcpy(ack.previous_hash, w.hash, HASH_SIZE);
-		memcpy(w.before, w.hash, HASH_SIZE);
+		memcpy(w.hashes[w.nlines - 1], w.hash, HASH_SIZE);
 		if (w.audit_forged)
 			ack.previous_hash[0] ^= 1;
 		(void)crypto_hash_sha256(w.hash,
@@ -856,7 +856,9 @@ world_audit_state(void)
 	(void)strlcpy(s.origin, "test/audit/0000", sizeof(s.origin));
 	s.seq = w.nlines + 9;
 	memcpy(s.line_hash, w.hash, HASH_SIZE);
-	memcpy(s.previous_hash, w.before, HASH_SIZE);
+	for (i = 0; i < w.nlines && i < MSG_RECENT; i++)
+		memcpy(s.recent[i], w.hashes[w.nlines - 1 - i], HASH_SIZE);
+	s.nrecent = (uint32_t)i;
 	for (pass = 0; pass < 2; pass++) {
 		if (pass == 1)
 			executor_message(w.x, ROLE_AUDIT, MSG_AUDIT_STATE, 0,

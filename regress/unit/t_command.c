@@ -558,9 +558,56 @@ TEST(log_behind_the_database)
 	CHECK_INT(w.exited, 2);
 	/* The log goes on from another line than the last that we know. */
 	s.seq = 101;
-	s.previous_hash[0] = 1;
+	s.nrecent = 1;
+	s.recent[0][0] = 1;
 	executor_message(w.x, ROLE_AUDIT, MSG_AUDIT_STATE, 0, -1, &s);
 	CHECK_INT(w.exited, 3);
+	/* nor does it after starts that were refused for that */
+	for (s.seq = 102; s.seq <= 100 + MSG_RECENT; s.seq++) {
+		s.nrecent = MSG_RECENT;
+		memset(s.recent, 0, sizeof(s.recent));
+		s.recent[s.seq - a.seq - 1][31] = 1;
+		executor_message(w.x, ROLE_AUDIT, MSG_AUDIT_STATE, 0, -1, &s);
+		CHECK_INT(w.exited, s.seq - 98);
+	}
+	/* auditd would know it if there were such a line */
+	s.seq = 103;
+	s.nrecent = 2;
+	memset(s.recent, 0, sizeof(s.recent));
+	executor_message(w.x, ROLE_AUDIT, MSG_AUDIT_STATE, 0, -1, &s);
+	CHECK_INT(w.exited, MSG_RECENT + 3);
+	CHECK_HAS(w.why, "cut or replaced");
+	world_end();
+}
+
+/* Starts that came no further left their lines; the line is still there. */
+TEST(log_ahead_of_the_database)
+{
+	struct msg_audit_state	 s;
+	struct db_anchor	 a;
+	uint64_t		 back;
+
+	world_start();
+	memset(&a, 0, sizeof(a));
+	(void)strlcpy(a.origin, "test/audit/0000", sizeof(a.origin));
+	for (back = 0; back <= MSG_RECENT + 1; back++) {
+		a.seq += 100;
+		memset(a.line_hash, 7, HASH_SIZE);
+		CHECK_INT(db_anchor_put(w.db, &a), 0);
+		memset(&s, 0, sizeof(s));
+		(void)strlcpy(s.origin, "test/audit/0000", sizeof(s.origin));
+		s.seq = a.seq + back;
+		s.nrecent = MSG_RECENT;
+		if (back == 0)
+			memset(s.line_hash, 7, HASH_SIZE);
+		else if (back <= MSG_RECENT)
+			memset(s.recent[back - 1], 7, HASH_SIZE);
+		executor_message(w.x, ROLE_AUDIT, MSG_AUDIT_STATE, 0, -1, &s);
+		CHECK_INT(w.exited, 0);
+		/* what is at the end now is what counts from now on */
+		CHECK_INT(db_anchor_get(w.db, s.origin, &a), 1);
+		CHECK_INT(a.seq, s.seq);
+	}
 	world_end();
 }
 
