@@ -121,6 +121,10 @@ no_daemon(const char *run, int error)
 		errx(CTL_FAILED, "chatopsd is not running: nobody answers at "
 		    "%s/%s; start it with \"systemctl start chatopsd\" or "
 		    "\"chatopsd -f FILE\"", run, NAME_CONTROL);
+	if (error == EAGAIN)
+		errx(CTL_FAILED, "chatopsd did not take the call at %s/%s "
+		    "within %d s: is it stopped or overloaded? its log may "
+		    "say why", run, NAME_CONTROL, CTL_CONNECT_MS / 1000);
 	errx(CTL_FAILED, "%s/%s: %s", run, NAME_CONTROL, strerror(error));
 }
 
@@ -137,7 +141,7 @@ ctl_request(const struct ctl *ctl, int argc, char **argv)
 	for (i = 0; i < argc; i++)
 		if (words_add(&words, argv[i], strlen(argv[i])) == -1)
 			errx(CTL_USAGE, "too many or too long arguments");
-	if ((fd = ctl_connect(ctl->run)) == -1)
+	if ((fd = ctl_connect(ctl->run, CTL_CONNECT_MS)) == -1)
 		no_daemon(ctl->run, errno);
 	/* What answers may be anybody: from here on we only read and write. */
 	if (confine_ctl(&reached) == -1)

@@ -15,7 +15,8 @@
 /* Bounds on what a daemon (or what pretends to be one) may make us keep. */
 #define CTL_ROWS_MAX	100000
 #define CTL_BYTES_MAX	(64 * 1024 * 1024)
-#define CTL_TIMEOUT_MS	60000
+#define CTL_CONNECT_MS	30000	/* until connected; until greeted */
+#define CTL_TIMEOUT_MS	60000	/* for each message of the answer */
 
 struct ctl {
 	const char	*conf_path;
@@ -37,12 +38,13 @@ struct ctl_answer {
 void	 ctl_answer_free(struct ctl_answer *);
 
 /*
- * ctl_client.c: connect to the daemon's socket.  -1 with errno.  Then ask:
+ * ctl_client.c: connect to the daemon's socket within that many
+ * milliseconds.  -1 with errno, EAGAIN where nobody takes the call.  Then ask:
  * words as one request, the rows into *a.  0, or -1 with a->error where the
  * other side is not a chatopsd of this build, breaks the rules, closes early
  * or is silent for too long.  The descriptor is consumed.
  */
-int	 ctl_connect(const char *run);
+int	 ctl_connect(const char *run, int ms);
 int	 ctl_ask(int fd, const struct words *, struct ctl_answer *);
 
 enum ctl_form {

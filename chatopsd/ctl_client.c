@@ -3,6 +3,7 @@
  * stranger: whatever it sends, it gets no further than an error message.
  */
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 
 #include "compat.h"
 #include "ctl.h"
+#include "executor/control.h"
 #include "imsg.h"
 #include "monotime.h"
 #include "pathnames.h"
@@ -27,11 +29,13 @@ struct client {
 	struct imsgbuf		 buf;
 	struct ctl_answer	*answer;
 	monotime_t		 deadline;	/* for the next message */
+	int			 is_greeted;
 };
 
 int
-ctl_connect(const char *run)
+ctl_connect(const char *run, int ms)
 {
+	struct timeval		 tv = { ms / 1000, ms % 1000 * 1000 };
 	struct sockaddr_un	 sun;
 	int			 dir, fd, saved;
 
@@ -44,8 +48,10 @@ ctl_connect(const char *run)
 	(void)snprintf(sun.sun_path, sizeof(sun.sun_path),
 	    "/proc/self/fd/%d/%s", dir, NAME_CONTROL);
 	fd = sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd != -1 && sys_connect(fd, (struct sockaddr *)&sun,
-	    sizeof(sun)) == -1) {
+	/* Where nobody accepts, connect(2) waits for as long; socket(7). */
+	if (fd != -1 && (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv,
+	    sizeof(tv)) == -1 || sys_connect(fd, (struct sockaddr *)&sun,
+	    sizeof(sun)) == -1)) {
 		saved = errno;
 		(void)sys_close(fd);
 		fd = -1;
@@ -77,6 +83,24 @@ broken(struct client *c, const char *why)
 	return -1;
 }
 
+/* Those that are too many it hangs up on before it says a word. */
+static int
+closed(struct client *c)
+{
+	char	*error = c->answer->error;
+	size_t	 size = sizeof(c->answer->error);
+
+	if (c->is_greeted)
+		(void)strlcpy(error, "the daemon closed the connection before "
+		    "it had answered; its log says why", size);
+	else
+		(void)snprintf(error, size, "the daemon closed the connection "
+		    "without a greeting: at most %d of one user and %d in all "
+		    "may be open, or it is ending; its log says why",
+		    CONTROL_PER_UID, CONTROL_MAX);
+	return -1;
+}
+
 static int
 client_send(struct client *c, enum msg_type type, uint32_t id,
     const void *payload)
@@ -94,21 +118,22 @@ client_send(struct client *c, enum msg_type type, uint32_t id,
 	buf_free(&b);
 	if (n == 0 && imsg_flush(&c->buf) == 1)
 		return 0;
+	if (IMSG_CLOSED(&c->buf))
+		return closed(c);
 	(void)snprintf(c->answer->error, sizeof(c->answer->error),
-	    "the daemon closed the connection%s%s",
-	    c->buf.why[0] != '\0' ? ": " : "", c->buf.why);
+	    "the daemon closed the connection: %s", c->buf.why);
 	return -1;
 }
 
 /* The next message, within its time. */
 static int
-client_recv(struct client *c, struct imsg *imsg)
+client_recv(struct client *c, struct imsg *imsg, int ms)
 {
 	struct pollfd	 pfd;
 	int64_t		 left;
 	int		 n;
 
-	c->deadline = monotime_add(monotime_now(), CTL_TIMEOUT_MS);
+	c->deadline = monotime_add(monotime_now(), ms);
 	while ((n = imsg_recv(&c->buf, imsg)) == 0) {
 		left = monotime_sub(c->deadline, monotime_now());
 		pfd.fd = c->buf.fd;
@@ -116,7 +141,7 @@ client_recv(struct client *c, struct imsg *imsg)
 		if (left <= 0) {
 			(void)snprintf(c->answer->error,
 			    sizeof(c->answer->error), "the daemon did not "
-			    "answer within %d s", CTL_TIMEOUT_MS / 1000);
+			    "answer within %d s", ms / 1000);
 			return -1;
 		}
 		if (poll(&pfd, 1, (int)left) == -1 && errno != EINTR)
@@ -126,10 +151,7 @@ client_recv(struct client *c, struct imsg *imsg)
 		return 0;
 	if (!IMSG_CLOSED(&c->buf))
 		return broken(c, c->buf.why);
-	(void)strlcpy(c->answer->error, "the daemon closed the connection "
-	    "before it had answered; its log says why",
-	    sizeof(c->answer->error));
-	return -1;
+	return closed(c);
 }
 
 static int
@@ -186,8 +208,9 @@ greet(struct client *c)
 	memset(&hello, 0, sizeof(hello));
 	(void)strlcpy(hello.build, build_id, sizeof(hello.build));
 	if (client_send(c, MSG_CTL_HELLO, 0, &hello) == -1 ||
-	    client_recv(c, &imsg) == -1)
+	    client_recv(c, &imsg, CTL_CONNECT_MS) == -1)
 		return -1;
+	c->is_greeted = 1;
 	if (imsg.type == MSG_CTL_END)
 		return take_end(c, &imsg);
 	if (imsg.type != MSG_CTL_HELLO || msg_decode(imsg.data, imsg.len,
@@ -216,7 +239,7 @@ converse(struct client *c, const struct words *words)
 		return -1;
 	/* Bounded by the number and the bytes of rows, and by the time. */
 	do {
-		if (client_recv(c, &imsg) == -1)
+		if (client_recv(c, &imsg, CTL_TIMEOUT_MS) == -1)
 			return -1;
 		if (imsg.type == MSG_CTL_ROW)
 			n = take_row(c, &imsg);

@@ -16,12 +16,12 @@
 #include "control.h"
 #include "imsg.h"
 #include "log.h"
+#include "monotime.h"
 #include "proc.h"
 #include "sys.h"
 
-#define CONTROL_MAX		16
-#define CONTROL_PER_UID		4
 #define CONTROL_TIMEOUT_S	120
+#define CONTROL_TELL_MS		60000	/* between lines about refused calls */
 
 struct client {
 	TAILQ_ENTRY(client) entry;
@@ -41,6 +41,8 @@ struct control {
 	int		 fd;
 	uint32_t	 last;
 	size_t		 n;
+	monotime_t	 told;		/* when a refused call was logged */
+	int		 has_told;
 	TAILQ_HEAD(, client) clients;
 };
 
@@ -76,7 +78,8 @@ client_timeout(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	log_debug("chatopsctl of uid %u: took too long", cl->uid);
+	log_info("chatopsctl of uid %u: took too long: its connection is "
+	    "closed after %d s", cl->uid, CONTROL_TIMEOUT_S);
 	client_free(cl);
 }
 
@@ -160,6 +163,22 @@ client_may_come(const struct control *c, const struct ucred *cred)
 	return c->n < CONTROL_MAX && n < CONTROL_PER_UID;
 }
 
+/* Who calls in a loop must not fill the log. */
+static void
+control_tell(struct control *c, const struct ucred *cred)
+{
+	monotime_t	 now = monotime_now();
+
+	if (c->has_told && monotime_sub(now, c->told) < CONTROL_TELL_MS)
+		return;
+	c->has_told = 1;
+	c->told = now;
+	log_warnx("control socket: a call of uid %u was turned away: %zu "
+	    "connections are open; at most %d of one user, %d in all, may be; "
+	    "end those that do nothing", (unsigned int)cred->uid, c->n,
+	    CONTROL_PER_UID, CONTROL_MAX);
+}
+
 static void
 client_new(struct control *c, int fd, const struct ucred *cred)
 {
@@ -202,9 +221,13 @@ control_accept(evutil_socket_t listen_fd, short what, void *arg)
 		return;
 	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1 ||
-	    len != sizeof(cred) || cred.uid == (uid_t)-1 ||
-	    !client_may_come(c, &cred)) {
-		log_debug("control socket: a call was turned away");
+	    len != sizeof(cred) || cred.uid == (uid_t)-1) {
+		log_debug("control socket: a call of nobody was turned away");
+		(void)sys_close(fd);
+		return;
+	}
+	if (!client_may_come(c, &cred)) {
+		control_tell(c, &cred);
 		(void)sys_close(fd);
 		return;
 	}

@@ -7,6 +7,9 @@
 
 #include "executor.h"
 
+#define CONTROL_MAX		16	/* connections in all */
+#define CONTROL_PER_UID		4	/* of one user */
+
 struct control;
 struct event_base;
 

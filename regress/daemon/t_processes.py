@@ -149,6 +149,27 @@ def control(bot):
     tally.check(status == 1 and "77" in err, "cancel of no job", err)
 
 
+def too_many(bot):
+    """Connections that say nothing: one more is turned away, and told."""
+    idle = []
+    for _ in range(4):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        s.connect(bot.path("run", "control.sock"))
+        idle.append(s)
+    for _ in range(3):
+        status, out, err = bot.ctl("status")
+        tally.check(status == 1 and "at most 4 of one user and 16 in all" in
+                    err, "too many connections", (status, out, err))
+    tally.check(wait_until(lambda: "turned away" in bot.text()),
+                "too many: the log says so", bot.text())
+    tally.check(bot.text().count("turned away") == 1, "too many: once",
+                bot.text())
+    for s in idle:
+        s.close()
+    tally.check(wait_until(lambda: "executor" in bot.ctl("status")[1]),
+                "too many: and then again")
+
+
 def reload(bot):
     bot.script("second", "#!/bin/sh\n")
     bot.write()
@@ -203,6 +224,13 @@ def whole_life(user=None):
         status, out, err = bot.ctl("bootstrap-admin", ADMIN[::-1], "eve")
         tally.check(status == 1 and "@alice" in err,
                     what + ": there is an admin already", (status, err))
+
+
+def connections():
+    with Bot() as bot:
+        if start(bot, "connections"):
+            too_many(bot)
+            bot.stop()
 
 
 def deaths():
@@ -404,6 +432,7 @@ if IS_ROOT:
     whole_life(user=64010)
 else:
     tally.skip("as root", "needs root")
+connections()
 deaths()
 stop_early()
 offline_admin()

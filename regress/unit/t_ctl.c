@@ -1,9 +1,15 @@
 /*
  * What chatopsctl may ask of a running executor.
  */
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <errno.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "exec_world.h"
+#include "../../chatopsd/ctl.h"
 
 static int
 ctl(const char *first, ...)
@@ -197,4 +203,32 @@ TEST(hung_up)
 	CHECK_INT(w.ended, 0);
 	CHECK_INT(db_user_get(w.db, CAROL, &u), 1);
 	world_end();
+}
+
+/* A daemon that is stopped takes no call: nobody waits for it for ever. */
+TEST(nobody_takes_the_call)
+{
+	struct sockaddr_un	 sun;
+	char			 dir[] = "/tmp/t_ctl.XXXXXX";
+	int			 s, fd[2], error;
+
+	if (mkdtemp(dir) == NULL)
+		abort();
+	memset(&sun, 0, sizeof(sun));
+	sun.sun_family = AF_UNIX;
+	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/control.sock",
+	    dir);
+	s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	CHECK_INT(bind(s, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	CHECK_INT(listen(s, 0), 0);
+	fd[0] = ctl_connect(dir, 100);
+	CHECK(fd[0] != -1);
+	fd[1] = ctl_connect(dir, 100);
+	error = errno;
+	CHECK_INT(fd[1], -1);
+	CHECK_INT(error, EAGAIN);
+	(void)close(fd[0]);
+	(void)close(s);
+	(void)unlink(sun.sun_path);
+	(void)rmdir(dir);
 }
