@@ -145,7 +145,10 @@ open_log(struct auditd *a, int may_create, char *why, size_t whylen)
 	a->log = sys_openat(a->log_dir, NAME_AUDIT_LOG,
 	    flags | (may_create ? O_CREAT : 0), 0640);
 	if (a->log == -1) {
+		/* ELOOP: open(2) about O_NOFOLLOW. */
 		(void)snprintf(why, whylen, "%s: %s%s", NAME_AUDIT_LOG,
+		    errno == ELOOP ? "is a symbolic link: put the log itself "
+		    "there, or name the folder that has it in paths.logs" :
 		    strerror(errno), errno == ENOENT ? "; TRUNCATED: the key "
 		    "folder belongs to a log that is gone: restore it, or "
 		    "move the key folder away to begin a new one" : "");

@@ -62,8 +62,8 @@ check_only(const char *path)
 	/* A missing user or a wrong member hides nothing else. */
 	(void)files_load(&files, path, &errors);
 	if (files.conf.url[0] != '\0') {
-		files_check(&files, &errors);
-		(void)check_allowlist(&files.conf, &errors, &warnings);
+		if (files_check(&files, &errors) == 0)
+			(void)check_allowlist(&files.conf, &errors, &warnings);
 	}
 	print_findings(stderr, "warning: ", &warnings);
 	print_findings(stderr, "", &errors);
@@ -148,8 +148,8 @@ run(const char *path, int foreground, int verbose)
 	memset(&warnings, 0, sizeof(warnings));
 	if (files_load(&files, path, &errors) == -1)
 		goto refused;
-	files_check(&files, &errors);
-	(void)check_allowlist(&files.conf, &errors, &warnings);
+	if (files_check(&files, &errors) == 0)
+		(void)check_allowlist(&files.conf, &errors, &warnings);
 	print_findings(stderr, "chatopsd: warning: ", &warnings);
 	if (errors.n != 0)
 		goto refused;

@@ -141,7 +141,50 @@ open_folder(struct parent_files *pf, size_t i, int make,
 	return fd;
 }
 
+/*
+ * What a process keeps in its own folder, where it is there already: it
+ * opens it by name, does not follow links, and must be able to write it.
+ */
 static void
+check_kept(const struct parent_files *pf, size_t i, int dir,
+    const struct json_file *where, struct findings *f)
+{
+	uid_t			 uid = pf->user[folders[i].owner].uid;
+	const char		*path, *name;
+	struct stat		 st;
+	struct safe_error	 e;
+
+	name = folders[i].kind == FILE_DATA_DIR ? NAME_DATABASE :
+	    folders[i].kind == FILE_LOG_DIR ? NAME_AUDIT_LOG : NULL;
+	if (name == NULL)
+		return;
+	memset(&e, 0, sizeof(e));
+	path = folder_path(&pf->conf, folders[i].kind);
+	if (sys_fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
+		if (errno == ENOENT)
+			return;
+		(void)snprintf(e.text, sizeof(e.text), "%s/%s: %s", path, name,
+		    strerror(errno));
+	} else if (!S_ISREG(st.st_mode)) {
+		(void)snprintf(e.text, sizeof(e.text), "%s/%s: is %s", path,
+		    name, S_ISLNK(st.st_mode) ? "a symbolic link" :
+		    "no regular file");
+		(void)snprintf(e.remedy, sizeof(e.remedy), "put the file "
+		    "itself there, or name the folder that has it in %s",
+		    folders[i].member);
+	} else if (st.st_uid != uid || (st.st_mode & 0600) != 0600) {
+		(void)snprintf(e.text, sizeof(e.text), "%s/%s: its owner, who "
+		    "must be user %lu, may not write it", path, name,
+		    (unsigned long)uid);
+		(void)snprintf(e.remedy, sizeof(e.remedy), "chown %lu %s/%s, "
+		    "chmod u+rw %s/%s", (unsigned long)uid, path, name, path,
+		    name);
+	}
+	if (e.text[0] != '\0')
+		findings_add_at(f, where, folders[i].member, &e);
+}
+
+static int
 check_file(const char *path, int flags, const char *member,
     const struct json_file *where, struct findings *f)
 {
@@ -149,10 +192,12 @@ check_file(const char *path, int flags, const char *member,
 	int			 fd;
 
 	fd = safe_open(path, flags, SAFE_NOBODY, &e);
-	if (fd == -1)
+	if (fd == -1) {
 		findings_add_at(f, where, member, &e);
-	else
-		(void)sys_close(fd);
+		return -1;
+	}
+	(void)sys_close(fd);
+	return 0;
 }
 
 /*
@@ -174,7 +219,7 @@ load_places(const char *path, struct json_file *file)
 	(void)sys_close(fd);
 }
 
-void
+int
 files_check(struct parent_files *pf, struct findings *f)
 {
 	const struct conf	*conf = &pf->conf;
@@ -182,22 +227,25 @@ files_check(struct parent_files *pf, struct findings *f)
 	struct safe_error	 e;
 	struct json_file	*where;
 	size_t			 i;
-	int			 fd;
+	int			 fd, r;
 
 	load_places(pf->path, &file);
 	where = file.text != NULL ? &file : NULL;
 	if (conf->token_file[0] != '\0')
-		check_file(conf->token_file, SAFE_PRIVATE,
+		(void)check_file(conf->token_file, SAFE_PRIVATE,
 		    "mattermost.tokenFile", where, f);
 	if (conf->ca_file[0] != '\0')
-		check_file(conf->ca_file, SAFE_FOLLOW, "mattermost.caFile",
-		    where, f);
-	check_file(conf->base, SAFE_DIR | SAFE_FOLLOW, "paths.base", where,
-	    f);
+		(void)check_file(conf->ca_file, SAFE_FOLLOW,
+		    "mattermost.caFile", where, f);
+	(void)check_file(conf->base, SAFE_DIR | SAFE_FOLLOW, "paths.base",
+	    where, f);
+	r = check_file(conf->allowlist, 0, "paths.allowlist", where, f);
 	for (i = 0; i < nitems(folders); i++) {
 		fd = open_folder(pf, i, 0, where, f);
-		if (fd != -1)
-			(void)sys_close(fd);
+		if (fd == -1)
+			continue;
+		check_kept(pf, i, fd, where, f);
+		(void)sys_close(fd);
 	}
 	fd = safe_folder(conf->run, 0755, geteuid(), getegid(), SAFE_NOBODY,
 	    0, &e);
@@ -207,6 +255,7 @@ files_check(struct parent_files *pf, struct findings *f)
 		findings_add_at(f, where, "paths.run", &e);
 	if (where != NULL)
 		json_file_free(&file);
+	return r;
 }
 
 /* The folder in which editors put the next version of that file. */

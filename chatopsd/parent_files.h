@@ -31,8 +31,9 @@ int	 files_load(struct parent_files *, const char *path,
 /*
  * Owner and mode of every folder and file that the configuration names;
  * nothing is made.  Missing folders that would be made are no finding.
+ * 0, or -1 where the allowlist cannot be opened, which is then a finding.
  */
-void	 files_check(struct parent_files *, struct findings *);
+int	 files_check(struct parent_files *, struct findings *);
 /*
  * Make the folders that are missing, take the lock, make the control
  * socket, open everything.  0, or -1 with findings.

@@ -424,6 +424,7 @@ TEST(foreign_state_missing_state_missing_log)
 	CHECK_INT(access(path, F_OK), -1);
 	CHECK_INT(symlink("/dev/null", path), 0);
 	CHECK_INT(al_open(d.l), -1);
+	CHECK(strstr(d.l->why, "symbolic link") != NULL);
 	al_close(d.l);
 	damage_end(&e);
 	damage_end(&d);

@@ -110,6 +110,43 @@ def modes():
         os.symlink("elsewhere", bot.path("logs"))
 
 
+def kept():
+    """What a folder must not have in the place of the file that is kept."""
+    def folder(bot, name, user):
+        os.mkdir(bot.path(name), 0o700)
+        if IS_ROOT:
+            os.chown(bot.path(name), user, user)
+        return bot.path(name)
+
+    def fifo(path):
+        os.mkfifo(path, 0o600)
+
+    def link(path):
+        with open(path + ".real", "w"):
+            pass
+        os.symlink(os.path.basename(path) + ".real", path)
+
+    def readonly(path):
+        with open(path, "w"):
+            pass
+        os.chmod(path, 0o400)
+
+    for name, file, user in (("data", "bot.db", 64002),
+                             ("logs", "script-executions.log", 64004)):
+        for make, text in ((fifo, "no regular file"), (link, "symbolic link"),
+                           (os.mkdir, "no regular file"),
+                           (readonly, "may not write it")):
+            @fresh("%s is %s" % (file, text), "bot.config.json:",
+                   "paths.%s: " % name, file, text, "remedy: ")
+            def _(bot):
+                make(os.path.join(folder(bot, name, user), file))
+
+    @fresh("no allowlist", "bot.config.json:", "paths.allowlist: ",
+           "No such file or directory")
+    def _(bot):
+        os.unlink(bot.path("script-allowlist.json"))
+
+
 def owners():
     if not IS_ROOT:
         tally.skip("owners and users", "needs root")
@@ -293,7 +330,7 @@ def no_system_log():
         refused("no system log", bot, "/dev/log", "-d", n=False, args=())
 
 
-for f in (good, modes, owners, contents, several, places, usage, full_disk,
-          ordinary_user, no_system_log):
+for f in (good, modes, kept, owners, contents, several, places, usage,
+          full_disk, ordinary_user, no_system_log):
     f()
 tally.done()
