@@ -439,8 +439,13 @@ catchup_start(struct net *n, uint32_t id, int64_t since)
 {
 	int64_t	 until;
 
-	/* when this connection was opened, by the server's clock */
-	until = net_server_time(n).ms;
+	/*
+	 * When this connection was opened, by the server's clock, which is
+	 * known from one ping to half its way there and back: rather a
+	 * command that also comes live, and is claimed once, than one that
+	 * is never told of.
+	 */
+	until = net_server_time(n).ms + n->rtt / 2 + 1;
 	if (n->session.state == SESSION_UP)
 		until -= monotime_sub(n->world->now(n->arg),
 		    n->session.opened);
