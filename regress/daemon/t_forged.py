@@ -104,9 +104,12 @@ def fields(s):
         f.post("create_at %d" % v, create_at=v, want="age" if v > 0 else None)
     for what, text in (
             ("zero-width prefix", "\u200b!mark x"),
-            ("bidi prefix", "\u202e!mark x"), ("blank", " !mark x"),
+            ("bidi prefix", "\u202e!mark x"), ("nbsp", "\u00a0!mark x")):
+        f.post(what, message=text, want="text")
+    for what, text in (
+            ("blank", " !mark x"),
             ("tab", "\t!mark x"), ("newline", "\n!mark x"),
-            ("fullwidth", "\uff01mark x"), ("nbsp", "\u00a0!mark x"),
+            ("fullwidth", "\uff01mark x"),
             ("quoted", "> !mark x"), ("code", "`!mark x`"),
             ("fence", "```\n!mark x\n```"), ("slash", "/!mark x"),
             ("later", "please !mark x"), ("only signs", "!!!"),
