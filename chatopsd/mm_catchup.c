@@ -445,7 +445,7 @@ catchup_start(struct net *n, uint32_t id, int64_t since)
 	 * command that also comes live, and is claimed once, than one that
 	 * is never told of.
 	 */
-	until = net_server_time(n).ms + n->rtt / 2 + 1;
+	until = net_server_time(n).ms + n->rtt / 2;
 	if (n->session.state == SESSION_UP)
 		until -= monotime_sub(n->world->now(n->arg),
 		    n->session.opened);

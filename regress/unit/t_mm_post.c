@@ -1045,6 +1045,17 @@ TEST(nothing_to_catch_up)
 	w_end();
 }
 
+/* The server's clock is known to half the way there and back of one ping. */
+TEST(catch_up_reaches_as_far_as_the_clock_is_uncertain)
+{
+	w_up();
+	w.net->rtt = 900;
+	catchup(0);
+	CHECK_INT(w_mail(MSG_CAUGHT_UP)->u.caught_up.until,
+	    W_WALL + 1000000 + 450);
+	w_end();
+}
+
 TEST(second_request_replaces_the_first)
 {
 	w_up();
