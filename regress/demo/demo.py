@@ -216,15 +216,17 @@ def with_server(folder, url, token_file):
     else:
         print('Nobody is admin: start again with ADMIN=username to make '
               'somebody the first one.')
-    daemon.start()
-    print(f'Connected to {url}.  Talk to the bot there; Ctrl-C ends.')
-    print(daemon.ctl('status').stdout)
     try:
+        daemon.start()
+        print(f'Connected to {url}.  Talk to the bot there; Ctrl-C ends.')
+        print(daemon.ctl('status').stdout, flush=True)
         while daemon.process.poll() is None:
             time.sleep(0.5)
     except KeyboardInterrupt:
         pass
-    return conversation.finish(daemon, daemon.stop())
+    finally:
+        status = daemon.stop()
+    return conversation.finish(daemon, status)
 
 
 def main():
@@ -245,6 +247,8 @@ def main():
     except (Failed, chat.Refused, OSError,
             subprocess.TimeoutExpired) as error:
         print(f'demo: {error}', file=sys.stderr)
+    except KeyboardInterrupt:
+        print('demo: interrupted', file=sys.stderr)
     if good:
         shutil.rmtree(folder)
     else:
